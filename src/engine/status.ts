@@ -1,0 +1,84 @@
+import type { Reason, Role } from '../machine/roles.ts';
+import type { Problem } from '../ports/error.ts';
+
+/** A role as others see it: STOPPED when the agent has gone. */
+export type PublicRole = Role | 'STOPPED';
+
+/** Who is MASTER, as far as this host knows. */
+export interface Master {
+  readonly address: string;
+  readonly self: boolean;
+}
+
+/**
+ * One thing that happened to a group, in the one shape of the command line, `msg.carp`, and MQTT (DESIGN 5).
+ * A `snapshot` tells the present state to somebody who has just come; a `transition` is a change of role.
+ */
+export interface CarpEvent {
+  readonly event: 'transition' | 'snapshot';
+  readonly group: string;
+  readonly interface: string;
+  readonly vhid: number;
+  readonly node: string;
+  readonly role: PublicRole;
+  readonly previous: PublicRole;
+  readonly reason: Reason;
+  /** The numbers that decided, in a sentence for people. */
+  readonly detail: string;
+  /** Wall-clock time, ISO 8601 with milliseconds. */
+  readonly at: string;
+  /** Counts the transitions of this group since the agent started. */
+  readonly seq: number;
+  readonly master?: Master;
+  readonly advbase: number;
+  readonly advskew: number;
+  /** Sum of the weights of all reasons that demote this group now. */
+  readonly demotion: number;
+  readonly addresses: readonly string[];
+}
+
+/** Why packets were refused, how often, since the group was opened. Names of `netstat -s -p carp`. */
+export interface Counters {
+  readonly received: number;
+  readonly sent: number;
+  readonly sendErrors: number;
+  readonly badttl: number;
+  readonly badlen: number;
+  readonly badsum: number;
+  readonly badver: number;
+  readonly badvhid: number;
+  readonly badauth: number;
+  readonly replayed: number;
+  readonly reflected: number;
+  /** Dropped by the kernel because this process was too slow. */
+  readonly dropped: number;
+}
+
+export interface DemotionEntry {
+  readonly reason: string;
+  readonly weight: number;
+  readonly since: string;
+  readonly until?: string;
+}
+
+/** All that can be known about a group now. */
+export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at'> {
+  /** When the present role began. */
+  readonly since: string;
+  /** Time between two adverts of this host with its present demotion, in ms. */
+  readonly intervalMs: number;
+  readonly masterDownMs: number;
+  /** How long ago the MASTER (if it is another host) was last heard, in ms. */
+  readonly lastAdvertMs?: number;
+  readonly counters: Counters;
+  readonly ledger: readonly DemotionEntry[];
+  /** The last transitions, newest first. */
+  readonly history: readonly CarpEvent[];
+  /** What keeps the group from working, and what to do about it. */
+  readonly problem?: Problem;
+}
+
+export interface HostStatus {
+  readonly node: string;
+  readonly groups: readonly GroupStatus[];
+}
