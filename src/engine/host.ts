@@ -1,0 +1,43 @@
+import type { Observable } from 'rxjs';
+import type { Environment } from '../ports/environment.ts';
+import type { Problem } from '../ports/error.ts';
+import type { GroupSettings, HostSettings } from './settings.ts';
+import type { CarpEvent, GroupStatus, HostStatus } from './status.ts';
+
+export interface GroupProblem {
+  readonly group: string;
+  /** Missing: the problem has gone. */
+  readonly problem?: Problem;
+}
+
+export interface HandOverReceipt {
+  readonly address: string;
+  readonly afterMs: number;
+}
+
+/** One CARP host: all its groups, from `createHost` until `stop` or `crash`. */
+export interface Host {
+  readonly node: string;
+  /** Transitions of all groups, from now on. Hot; completes when the host has stopped. */
+  readonly events$: Observable<CarpEvent>;
+  readonly problems$: Observable<GroupProblem>;
+  readonly status: () => HostStatus;
+  /** A snapshot event for each group: what a new subscriber is told first. */
+  readonly snapshots: () => readonly CarpEvent[];
+  /** Runs these settings from now on. A group whose settings are equal to before is not touched. */
+  readonly apply: (settings: HostSettings) => void;
+  /**
+   * Bows out as MASTER and waits for the successor.
+   * @throws (rejects) CarpError CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY (still MASTER unless `force`)
+   */
+  readonly handOver: (group: string, options: { readonly force: boolean }) => Promise<HandOverReceipt>;
+  /** Bows out of every group, releases, ends. Resolves within 1.5 s. */
+  readonly stop: () => Promise<void>;
+  /** Ends at once and says nothing to anybody, as a power cut does. For simulated hosts. */
+  readonly crash: () => void;
+}
+
+/** What a group needs besides its settings; a group whose environment cannot be made gets a problem instead. */
+export type EnvironmentOf = (settings: GroupSettings) => Environment;
+
+export type { CarpEvent, GroupStatus, HostStatus };
