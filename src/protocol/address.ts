@@ -23,11 +23,11 @@ const of = (parsed: ipaddr.IPv4 | ipaddr.IPv6): IpAddress => ({
   text: parsed.kind() === 'ipv4' ? parsed.toString() : (parsed as ipaddr.IPv6).toRFC5952String(),
 });
 
-/** Reads an address as people write it; `undefined` if it is none. A zone (`%eth0`) is accepted and dropped. */
+/** Reads an address as people write it; `undefined` if it is none. The zone of an IPv6 address (`%eth0`) is dropped. */
 export const parseAddress = (text: string): IpAddress | undefined => {
-  const bare = text.replace(/%[^%]+$/, '');
-  if (ipaddr.IPv4.isValidFourPartDecimal(bare)) return of(ipaddr.IPv4.parse(bare));
-  return ipaddr.IPv6.isValid(bare) && bare.includes(':') ? of(ipaddr.IPv6.parse(bare)) : undefined;
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return of(ipaddr.IPv4.parse(text));
+  const [, bare = ''] = /^([^%]+)(?:%[^%]+)?$/.exec(text) ?? [];
+  return bare.includes(':') && ipaddr.IPv6.isValid(bare) ? of(ipaddr.IPv6.parse(bare)) : undefined;
 };
 
 /** Reads `address/prefix`; `undefined` if the prefix is missing or does not fit the family. */

@@ -1,4 +1,4 @@
-import { internetChecksum } from './checksum.ts';
+import { internetChecksum, type Path, pseudoHeaderSum } from './checksum.ts';
 import { ADVERT_LENGTH } from './constants.ts';
 import type { AdvBase, AdvSkew, Vhid } from './units.ts';
 
@@ -62,19 +62,35 @@ export const readAdvert = (payload: Uint8Array): Advert => {
 };
 
 /**
+ * Whether the checksum over the first 36 bytes is right. An IPv6 advert may have it in either form, with the
+ * pseudo-header as NetBSD sends it or without as everybody else does (DESIGN D9); the first needs to know the path.
+ */
+export const hasValidChecksum = (payload: Uint8Array, path?: Path): boolean => {
+  const header = payload.subarray(0, ADVERT_LENGTH);
+  if (internetChecksum(header) === 0) return true;
+  return path?.source.family === 6 && internetChecksum(header, pseudoHeaderSum(path)) === 0;
+};
+
+/**
  * Reads the payload of an IP packet of protocol 112. Never throws: the network is not a caller.
  * Type, authentication length and bytes behind the 36th are not looked at, as in every kernel.
+ *
+ * @param path - of the packet; without it an IPv6 advert of NetBSD is `badsum`
  */
-export const decodeAdvert = (payload: Uint8Array): DecodedAdvert => {
+export const decodeAdvert = (payload: Uint8Array, path?: Path): DecodedAdvert => {
   if (payload.length < ADVERT_LENGTH) return { ok: false, fault: 'badlen' };
-  if (internetChecksum(payload.subarray(0, ADVERT_LENGTH)) !== 0) return { ok: false, fault: 'badsum' };
+  if (!hasValidChecksum(payload, path)) return { ok: false, fault: 'badsum' };
   if (versionOf(payload) !== VERSION) return { ok: false, fault: 'badver' };
   const advert = readAdvert(payload);
   return advert.vhid === 0 ? { ok: false, fault: 'badvhid' } : { ok: true, advert };
 };
 
-/** Writes the 36 bytes, checksum included (without pseudo-header, as FreeBSD and OpenBSD). */
-export const encodeAdvert = (advert: Advert): Uint8Array => {
+/**
+ * Writes the 36 bytes, checksum included: without pseudo-header, as FreeBSD and OpenBSD send it.
+ *
+ * @param path - of an IPv6 packet that is to be checksummed with its pseudo-header, as NetBSD sends it
+ */
+export const encodeAdvert = (advert: Advert, path?: Path): Uint8Array => {
   const payload = new Uint8Array(ADVERT_LENGTH);
   const view = viewOf(payload);
   view.setUint8(Field.versionType, (VERSION << 4) | ADVERTISEMENT);
@@ -85,6 +101,6 @@ export const encodeAdvert = (advert: Advert): Uint8Array => {
   view.setUint8(Field.advbase, advert.advbase);
   view.setBigUint64(Field.counter, advert.counter);
   payload.set(advert.digest, Field.digest);
-  view.setUint16(Field.checksum, internetChecksum(payload));
+  view.setUint16(Field.checksum, internetChecksum(payload, path === undefined ? 0 : pseudoHeaderSum(path)));
   return payload;
 };
