@@ -1,0 +1,211 @@
+/** What happens to a BACKUP: it listens, follows, and now and then claims. */
+import { type IpAddress, sameAddress } from '../protocol/address.ts';
+import { toMillis } from '../protocol/units.ts';
+import { judge } from './contest.ts';
+import type { Effect } from './effects.ts';
+import type { EventOf, HeardAdvert, MachineEvent } from './events.ts';
+import type { MachineSettings } from './settings.ts';
+import { follows, type Phase, type State } from './state.ts';
+import {
+  arm,
+  bowOut,
+  claim,
+  disarm,
+  follow,
+  inPhase,
+  isBowOut,
+  listen,
+  report,
+  type Step,
+  stay,
+  without,
+} from './steps.ts';
+import { after, exactIntervalMs, intervalMs, intervalNow, masterDownMs, masterDownNow, staggerMs } from './timings.ts';
+
+type PhaseOf<Name extends Phase['name']> = Extract<Phase, { readonly name: Name }>;
+
+/** One host that speaks in two families has two addresses. */
+const isSameHost = (state: State, a: IpAddress, b: IpAddress): boolean =>
+  sameAddress(a, b) || (follows(state.master, a) && follows(state.master, b));
+
+/** Whether a MASTER that wins over this host, other than the one that is heard now, has spoken within its interval. */
+const betterIsAlive = ({ better, ...state }: State, heard: HeardAdvert, at: number): boolean =>
+  better !== undefined &&
+  !isSameHost(state, better.source, heard.source) &&
+  at - better.at <= toMillis(better.interval);
+
+const silence = (state: State, at: number, settings: MachineSettings): string => {
+  const limit = `the limit is ${masterDownMs(state, settings)} ms`;
+  return state.master === undefined
+    ? `no advert since the start; ${limit}`
+    : `no advert of ${state.master.source.text} for ${Math.round(at - state.master.heardAt)} ms; ${limit}`;
+};
+
+/** Only the farewell of the MASTER that is followed counts, and only if no better one is there (DESIGN D5). */
+const heardBowOut = (state: State, event: EventOf<'advertReceived'>, settings: MachineSettings): Step => {
+  const { advert, at } = event;
+  if (!follows(state.master, advert.source) || betterIsAlive(state, advert, at)) return stay(state);
+  if (state.phase.name === 'staggering') return stay(state);
+  const own = state.sources[advert.family];
+  return [
+    inPhase(state, { name: 'staggering', detail: `${advert.source.text} said farewell` }),
+    [...disarm('preempt'), arm('stagger', after(at, staggerMs(state, settings, own)))],
+  ];
+};
+
+/** An advert that is worse than what this host would send. */
+const heardWorse = (state: State, event: EventOf<'advertReceived'>, settings: MachineSettings): Step => {
+  const { advert, at } = event;
+  const mine = intervalNow(state, settings);
+  if (betterIsAlive(state, advert, at)) return listen(state, at, settings);
+  const followed = follow(state, advert, at);
+  const numbers = `${advert.source.text} advertises every ${advert.interval}/256 s`;
+  // Rule B3 of the BSD kernels; OpenBSD leaves it out in sub-second mode, where intervals are no multiples of advbase.
+  if (settings.advbase !== 0 && advert.interval > masterDownNow(state, settings))
+    return claim(followed, at, settings, {
+      reason: 'master-slow',
+      detail: `${numbers}, more than the ${masterDownNow(state, settings)}/256 s after which this host takes over`,
+    });
+  if (!settings.preempt) return listen(followed, at, settings);
+  if (settings.preemptDelay === 0)
+    return claim(followed, at, settings, { reason: 'preempt', detail: `${numbers}, this host every ${mine}/256 s` });
+  const [next, effects] = listen(followed, at, settings);
+  const waiting = state.preemptSince !== undefined;
+  return [
+    { ...next, preemptSince: state.preemptSince ?? at },
+    waiting ? effects : [...effects, arm('preempt', after(at, settings.preemptDelay))],
+  ];
+};
+
+const heard = (state: State, event: EventOf<'advertReceived'>, settings: MachineSettings): Step => {
+  const { advert, at } = event;
+  if (isBowOut(advert)) return heardBowOut(state, event, settings);
+  if (advert.interval > intervalNow(state, settings)) return heardWorse(state, event, settings);
+  const better = { source: advert.source, at, interval: advert.interval };
+  const [next, effects] = listen(without({ ...follow(state, advert, at), better }, 'preemptSince'), at, settings);
+  return [next, [...disarm('preempt'), ...effects]];
+};
+
+/** A claim is contested like a reign, but whoever loses it has nothing to give up. */
+const claimHeard = (
+  state: State,
+  phase: PhaseOf<'claiming'>,
+  event: EventOf<'advertReceived'>,
+  settings: MachineSettings,
+): Step => {
+  if (isBowOut(event.advert)) return stay(state);
+  const verdict = judge(event.advert, event.at, phase.reign, state, settings);
+  return verdict.winner === 'other' ? heard(state, event, settings) : stay(state);
+};
+
+const masterDownExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
+  if (state.phase.name !== 'listening') return stay(state);
+  const { extended } = state.phase;
+  const late = event.at - event.due;
+  // This process was held up: it may have missed adverts, so it listens before it talks (DESIGN D12).
+  if (late > intervalMs(state, settings) && !extended) return extend(state, event.at, settings);
+  return [inPhase(state, { name: 'draining', extended }), [{ type: 'drain' }]];
+};
+
+const extend = (state: State, at: EventOf<'drained'>['at'], settings: MachineSettings): Step => [
+  inPhase(state, { name: 'listening', extended: true }),
+  [arm('masterDown', after(at, intervalMs(state, settings)))],
+];
+
+const drained = (state: State, event: EventOf<'drained'>, settings: MachineSettings): Step => {
+  const { phase } = state;
+  if (phase.name === 'draining')
+    // Adverts may be among what the kernel had to drop: a flood must not cause a takeover (DESIGN D10).
+    return event.dropped > 0 && !phase.extended
+      ? extend(state, event.at, settings)
+      : claim(state, event.at, settings, { reason: 'master-timeout', detail: silence(state, event.at, settings) });
+  if (phase.name === 'claiming' && phase.last) {
+    const { reason, detail, reign } = phase;
+    return [inPhase(state, { name: 'taking', reason, detail, reign }), [{ type: 'takeAddresses' }]];
+  }
+  return stay(state);
+};
+
+const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
+  const { phase } = state;
+  switch (event.timer) {
+    case 'masterDown':
+      return masterDownExpired(state, event, settings);
+    case 'stagger':
+      return phase.name === 'staggering'
+        ? claim(state, event.at, settings, { reason: 'bow-out-heard', detail: phase.detail })
+        : stay(state);
+    case 'preempt': {
+      if (state.preemptSince === undefined) return stay(state);
+      const waited = `waited ${Math.round(event.at - state.preemptSince)} ms before it preempts`;
+      return claim(without(state, 'preemptSince'), event.at, settings, { reason: 'preempt', detail: waited });
+    }
+    case 'hold':
+      if (phase.name !== 'claiming') return stay(state);
+      // Held up in the middle of a claim: what was true when it was sent need not be true now.
+      return event.at - event.due > intervalMs(state, settings)
+        ? listen(state, event.at, settings)
+        : [inPhase(state, { ...phase, last: true }), [{ type: 'drain' }]];
+    case 'advert':
+    case 'bowOut':
+    case 'release':
+      return stay(state);
+  }
+};
+
+const becomeMaster = (
+  state: State,
+  phase: PhaseOf<'taking'>,
+  at: EventOf<'addressesTaken'>['at'],
+  settings: MachineSettings,
+): Step => {
+  const due = Math.max(phase.reign.due, at) === at ? after(at, exactIntervalMs(state, settings)) : phase.reign.due;
+  const reigning = inPhase(without(state, 'master', 'better', 'preemptSince'), {
+    name: 'master',
+    reign: { ...phase.reign, due },
+  });
+  const effects: readonly Effect[] = [
+    { type: 'startAnnouncing' },
+    report(state, 'MASTER', phase.reason, phase.detail),
+    arm('advert', due),
+  ];
+  return [reigning, effects];
+};
+
+/** Rules of INIT are in transition.ts, those of MASTER in master.ts. */
+export const backup = (state: State, event: MachineEvent, settings: MachineSettings): Step => {
+  const { phase } = state;
+  switch (event.type) {
+    case 'advertReceived':
+      if (phase.name === 'claiming') return claimHeard(state, phase, event, settings);
+      return phase.name === 'taking' ? stay(state) : heard(state, event, settings);
+    case 'timerExpired':
+      return timerExpired(state, event, settings);
+    case 'drained':
+      return drained(state, event, settings);
+    case 'addressesTaken':
+      return phase.name === 'taking' ? becomeMaster(state, phase, event.at, settings) : stay(state);
+    case 'addressesFailed': {
+      if (phase.name !== 'taking') return stay(state);
+      // The claim made others fall silent: tell them to go on without this host.
+      const [next, effects] = listen(state, event.at, settings);
+      return [next, [bowOut, ...effects]];
+    }
+    case 'stopRequested':
+      return [
+        inPhase(state, { name: 'stopped' }),
+        [
+          ...disarm('masterDown', 'hold', 'stagger', 'preempt'),
+          report(state, 'STOPPED', 'stop', 'was BACKUP'),
+          { type: 'finish' },
+        ],
+      ];
+    case 'becameReady':
+    case 'becameUnready':
+    case 'demotionChanged':
+    case 'handOverRequested':
+    case 'addressesLost':
+    case 'leaseLapsed':
+      return stay(state);
+  }
+};

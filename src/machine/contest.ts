@@ -1,0 +1,70 @@
+import { compareAddresses, type IpAddress, sameAddress } from '../protocol/address.ts';
+import type { Millis } from '../protocol/units.ts';
+import type { HeardAdvert } from './events.ts';
+import type { MachineSettings } from './settings.ts';
+import type { Reign, State } from './state.ts';
+import { intervalNow, masterDownMs, TIE_PATIENCE } from './timings.ts';
+
+/** Two hosts that both speak for a group: who goes on (DESIGN D3). */
+export type Verdict =
+  | { readonly winner: 'other'; readonly reason: 'better-master' | 'tie'; readonly detail: string }
+  | { readonly winner: 'self'; readonly tied: boolean }
+  /** A tie on IPv6 that IPv4 will settle. */
+  | { readonly winner: 'undecided' };
+
+/** Which of two tied addresses wins. */
+const beats = (a: IpAddress, b: IpAddress, tieBreak: MachineSettings['tieBreak']): boolean => {
+  if (tieBreak === 'numeric') return compareAddresses(a, b) < 0;
+  const reversed = ({ bytes, ...address }: IpAddress): IpAddress => ({ ...address, bytes: bytes.toReversed() });
+  return compareAddresses(reversed(a), reversed(b)) < 0;
+};
+
+/**
+ * Ties are judged on IPv4 if the group has it. On IPv6 only when that rival has been there for one master-down time
+ * and nobody was heard on IPv4 meanwhile: the two families could otherwise come to different results.
+ */
+const ipv4Settles = (
+  heard: HeardAdvert,
+  at: Millis,
+  reign: Reign,
+  state: State,
+  settings: MachineSettings,
+): boolean => {
+  if (heard.family === 4 || !settings.families.includes(4)) return false;
+  const patience = masterDownMs(state, settings);
+  const heardOnIpv4 = state.heardIpv4At !== undefined && at - state.heardIpv4At < patience;
+  return heardOnIpv4 || at - (reign.tied?.since ?? at) < patience;
+};
+
+export const judge = (
+  heard: HeardAdvert,
+  at: Millis,
+  reign: Reign,
+  state: State,
+  settings: MachineSettings,
+): Verdict => {
+  const mine = intervalNow(state, settings);
+  const { source } = heard;
+  if (heard.interval < mine)
+    return {
+      winner: 'other',
+      reason: 'better-master',
+      detail: `${source.text} advertises every ${heard.interval}/256 s, this host every ${mine}/256 s`,
+    };
+  if (heard.interval > mine) return { winner: 'self', tied: false };
+  if (ipv4Settles(heard, at, reign, state, settings)) return { winner: 'undecided' };
+
+  const tie = (why: string): Verdict => ({
+    winner: 'other',
+    reason: 'tie',
+    detail: `${source.text} advertises every ${mine}/256 s as well, and ${why}`,
+  });
+  const own = state.sources[heard.family];
+  if (own === undefined || sameAddress(own, source)) return tie('its address is this host’s own');
+  if (beats(source, own, settings.tieBreak)) return tie(`its address wins over ${own.text}`);
+  const { tied } = reign;
+  const unheard = tied !== undefined && sameAddress(tied.source, source) ? reign.sent - tied.sentBefore : 0;
+  return unheard >= TIE_PATIENCE
+    ? tie(`goes on after ${unheard} adverts of this host`)
+    : { winner: 'self', tied: true };
+};

@@ -1,0 +1,64 @@
+import type { Family, IpAddress } from '../protocol/address.ts';
+import type { AdvBase, AdvSkew, Millis, Ticks } from '../protocol/units.ts';
+
+/** The timers of a machine. Each runs once, from `arm` until it expires or is disarmed. */
+export type TimerName =
+  /** When the MASTER has been silent for so long that it counts as dead. */
+  | 'masterDown'
+  /** When the next advert is due. */
+  | 'advert'
+  /** When a claim has stood long enough unchallenged. */
+  | 'hold'
+  /** When it is this host's turn to answer a bow-out. */
+  | 'stagger'
+  /** When a better host has waited long enough before it preempts. */
+  | 'preempt'
+  /** When to stop waiting for a successor. */
+  | 'bowOut'
+  /** When the successor has had the time to add the addresses. */
+  | 'release';
+
+/** A genuine, fresh advert of another host. */
+export interface HeardAdvert {
+  readonly family: Family;
+  readonly source: IpAddress;
+  readonly advbase: AdvBase;
+  readonly advskew: AdvSkew;
+  /** Its interval, which is its rank. */
+  readonly interval: Ticks;
+}
+
+/** The addresses from which this host sends, by family; a family is missing while it has none. */
+export type Sources = { readonly [family in Family]?: IpAddress };
+
+/** Why the group cannot take part. */
+export type Unready = 'link-down' | 'address-lost' | 'forced' | 'stop';
+
+type Happening =
+  /** The interface is up and has a source address. Comes again when the sources change. */
+  | { readonly type: 'becameReady'; readonly sources: Sources; readonly reason: 'startup' | 'link-up' }
+  | { readonly type: 'becameUnready'; readonly reason: Unready; readonly detail: string }
+  | { readonly type: 'advertReceived'; readonly advert: HeardAdvert }
+  | { readonly type: 'timerExpired'; readonly timer: TimerName; readonly due: Millis }
+  /** Whatever had arrived has been delivered; `dropped` packets were lost since the last genuine advert. */
+  | { readonly type: 'drained'; readonly dropped: number }
+  | { readonly type: 'addressesTaken' }
+  | { readonly type: 'addressesFailed'; readonly detail: string }
+  /** Somebody took an address away while this host was MASTER. */
+  | { readonly type: 'addressesLost'; readonly detail: string }
+  /** The addresses could not be renewed in time and are gone. */
+  | { readonly type: 'leaseLapsed'; readonly detail: string }
+  | {
+      readonly type: 'demotionChanged';
+      readonly demotion: number;
+      readonly reason: 'demoted' | 'maintenance' | 'stalled';
+    }
+  | { readonly type: 'handOverRequested'; readonly force: boolean }
+  | { readonly type: 'stopRequested' };
+
+/** Everything that can happen to a group, and when: plain data, so that a run can be recorded and replayed. */
+export type MachineEvent = Happening & {
+  /** Monotonic clock, ms. */
+  readonly at: Millis;
+};
+export type EventOf<Type extends MachineEvent['type']> = Extract<MachineEvent, { readonly type: Type }>;

@@ -1,0 +1,261 @@
+/** What happens to a MASTER: it advertises, defends, yields, and says farewell. */
+import { sameAddress } from '../protocol/address.ts';
+import type { Millis } from '../protocol/units.ts';
+import { judge } from './contest.ts';
+import type { Effect } from './effects.ts';
+import type { EventOf, HeardAdvert, MachineEvent } from './events.ts';
+import type { Reason } from './roles.ts';
+import type { MachineSettings } from './settings.ts';
+import type { Phase, Reign, State } from './state.ts';
+import {
+  advert,
+  arm,
+  bowOut,
+  claim,
+  disarm,
+  follow,
+  inPhase,
+  isBowOut,
+  report,
+  type Step,
+  stay,
+  stepDown,
+  without,
+  yieldAdvert,
+} from './steps.ts';
+import {
+  ANSWER_GAP_MS,
+  after,
+  exactIntervalMs,
+  intervalMs,
+  leaseMs,
+  RELEASE_AFTER_CLAIM_MS,
+  SUCCESSOR_WAIT_MS,
+} from './timings.ts';
+
+type PhaseOf<Name extends Phase['name']> = Extract<Phase, { readonly name: Name }>;
+
+const reigning = (state: State, reign: Reign): State => inPhase(state, { name: 'master', reign });
+
+/** Sends an advert now; the next one is due an interval later. */
+const advertiseNow = (state: State, reign: Reign, at: Millis, settings: MachineSettings): Step => {
+  const due = after(at, exactIntervalMs(state, settings));
+  return [
+    reigning(state, { ...reign, due, sentAt: at, sent: reign.sent + 1 }),
+    [advert('regular', state, settings), arm('advert', due)],
+  ];
+};
+
+const advertDue = (state: State, reign: Reign, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
+  const { at, due } = event;
+  if (at - reign.sentAt > leaseMs(settings) && at - due > intervalMs(state, settings))
+    return recover(state, reign, `held up for ${Math.round(at - due)} ms, longer than its lease`);
+  // Added up from the last due time, not from now: adverts do not drift. After a stall the rhythm starts anew.
+  const next = after(due, exactIntervalMs(state, settings));
+  if (next <= at) return advertiseNow(state, reign, at, settings);
+  return [
+    reigning(state, { ...reign, due: next, sentAt: at, sent: reign.sent + 1 }),
+    [advert('regular', state, settings), arm('advert', next)],
+  ];
+};
+
+/** Past its lease a MASTER owns nothing any more: it gives up what is left and looks before it talks (DESIGN D12). */
+const recover = (state: State, reign: Reign, detail: string): Step => [
+  inPhase(state, { name: 'recovering', detail, reign }),
+  [
+    ...disarm('advert', 'bowOut', 'release'),
+    { type: 'releaseAddresses' },
+    { type: 'stopAnnouncing' },
+    { type: 'drain' },
+  ],
+];
+
+/** Nobody else spoke: if the BACKUPs cannot have timed out yet, claim at once, else listen first. */
+const recovered = (state: State, phase: PhaseOf<'recovering'>, at: Millis, settings: MachineSettings): Step => {
+  const because = { reason: 'stalled', detail: phase.detail } as const;
+  const [listening, effects] = stepDown(state, at, settings, because);
+  if (at - phase.reign.sentAt >= settings.deadratio * settings.advbase * 1000) return [listening, effects];
+  const [claiming, more] = claim(listening, at, settings, because);
+  return [claiming, [...effects, ...more]];
+};
+
+const tiedWith = (reign: Reign, heard: HeardAdvert, at: Millis): Reign =>
+  reign.tied !== undefined && sameAddress(reign.tied.source, heard.source)
+    ? reign
+    : { ...reign, tied: { source: heard.source, sentBefore: reign.sent, since: at } };
+
+/** Tells a rival and the neighbours who is MASTER, at most every 100 ms. */
+const defend = (state: State, reign: Reign, at: Millis, settings: MachineSettings): Step => {
+  if (reign.answeredAt !== undefined && at - reign.answeredAt < ANSWER_GAP_MS) return [reigning(state, reign), []];
+  return [
+    reigning(state, { ...reign, answeredAt: at, sentAt: at, sent: reign.sent + 1 }),
+    [advert('answer', state, settings), { type: 'announceAgain' }],
+  ];
+};
+
+const heard = (
+  state: State,
+  phase: PhaseOf<'master'>,
+  event: EventOf<'advertReceived'>,
+  settings: MachineSettings,
+): Step => {
+  const { advert: rival, at } = event;
+  const { reign } = phase;
+  // A rival that leaves has told the neighbours its MAC until now.
+  if (isBowOut(rival)) return defend(state, reign, at, settings);
+  const verdict = judge(rival, at, reign, state, settings);
+  switch (verdict.winner) {
+    case 'other': {
+      const better = { source: rival.source, at, interval: rival.interval };
+      const { reason, detail } = verdict;
+      return stepDown({ ...follow(state, rival, at), better }, at, settings, {
+        reason,
+        detail,
+        first: [yieldAdvert(rival, state, settings)],
+      });
+    }
+    case 'self':
+      return verdict.tied
+        ? defend(state, tiedWith(reign, rival, at), at, settings)
+        : defend(state, without(reign, 'tied'), at, settings);
+    case 'undecided':
+      return [reigning(state, tiedWith(reign, rival, at)), []];
+  }
+};
+
+/** Says farewell and keeps the addresses until the successor speaks (DESIGN D5). */
+const startBowOut = (
+  state: State,
+  reign: Reign,
+  at: Millis,
+  why: { readonly reason: Reason; readonly ending: PhaseOf<'bowing-out'>['ending'] },
+): Step => [
+  inPhase(state, { name: 'bowing-out', ...why, since: at, reign }),
+  [...disarm('advert'), bowOut, arm('bowOut', after(at, SUCCESSOR_WAIT_MS[why.ending]))],
+];
+
+const successorHeard = (state: State, phase: PhaseOf<'bowing-out'>, event: EventOf<'advertReceived'>): Step => {
+  if (isBowOut(event.advert) || phase.successor !== undefined) return stay(state);
+  return [
+    inPhase(follow(state, event.advert, event.at), { ...phase, successor: event.advert.source }),
+    [...disarm('bowOut'), arm('release', after(event.at, RELEASE_AFTER_CLAIM_MS))],
+  ];
+};
+
+const stopped = (state: State, reason: Reason, detail: string): Step => [
+  inPhase(state, { name: 'stopped' }),
+  [
+    ...disarm('advert', 'bowOut', 'release'),
+    { type: 'releaseAddresses' },
+    { type: 'stopAnnouncing' },
+    report(state, 'STOPPED', reason, detail),
+    { type: 'finish' },
+  ],
+];
+
+const handedOver = (state: State, phase: PhaseOf<'bowing-out'>, at: Millis, settings: MachineSettings): Step => {
+  const { successor, reason, ending } = phase;
+  if (successor === undefined) return stay(state);
+  const heardAfter = Math.round((state.master?.heardAt ?? at) - phase.since);
+  const detail = `${successor.text} took over after ${heardAfter} ms`;
+  const receipt: Effect = { type: 'handedOver', to: successor, afterMs: heardAfter };
+  const [next, effects] =
+    ending === 'stop' ? stopped(state, 'stop', detail) : stepDown(state, at, settings, { reason, detail });
+  return [next, [...effects, receipt]];
+};
+
+const nobodyTookOver = (state: State, phase: PhaseOf<'bowing-out'>, at: Millis, settings: MachineSettings): Step => {
+  const waited = `nobody took over within ${Math.round(at - phase.since)} ms`;
+  const failure = (released: boolean): Effect => ({ type: 'nobodyTookOver', released });
+  switch (phase.ending) {
+    case 'stop': {
+      const [next, effects] = stopped(state, 'stop', waited);
+      return [next, [...effects, failure(true)]];
+    }
+    case 'release': {
+      const [next, effects] = stepDown(state, at, settings, { reason: 'forced', detail: waited });
+      return [next, [...effects, failure(true)]];
+    }
+    case 'stay': {
+      // Whoever heard the farewell must hear that it is void.
+      const [next, effects] = advertiseNow(state, phase.reign, at, settings);
+      return [next, [...effects, { type: 'announceAgain' }, failure(false)]];
+    }
+  }
+};
+
+const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
+  const { phase } = state;
+  if (event.timer === 'advert' && phase.name === 'master') return advertDue(state, phase.reign, event, settings);
+  if (phase.name !== 'bowing-out') return stay(state);
+  if (event.timer === 'release') return handedOver(state, phase, event.at, settings);
+  return event.timer === 'bowOut' ? nobodyTookOver(state, phase, event.at, settings) : stay(state);
+};
+
+/**
+ * A sitting MASTER hands over once, when its demotion reaches 240: peers that do not preempt would otherwise never take
+ * over. Below that it advertises its new rank at once, as FreeBSD does. `state` holds the new demotion already.
+ */
+const demotionChanged = (
+  state: State,
+  phase: PhaseOf<'master'>,
+  event: EventOf<'demotionChanged'>,
+  before: number,
+  settings: MachineSettings,
+): Step => {
+  const { reason, at, demotion } = event;
+  if (before < HAND_OVER_AT && demotion >= HAND_OVER_AT)
+    return startBowOut(state, phase.reign, at, { reason, ending: 'stay' });
+  return before === demotion ? stay(state) : advertiseNow(state, phase.reign, at, settings);
+};
+
+const HAND_OVER_AT = 240;
+
+/** @param before - the demotion before this event */
+export const master = (state: State, event: MachineEvent, settings: MachineSettings, before: number): Step => {
+  const { phase } = state;
+  if (phase.name !== 'master' && phase.name !== 'bowing-out' && phase.name !== 'recovering') return stay(state);
+  switch (event.type) {
+    case 'advertReceived':
+      if (phase.name === 'master') return heard(state, phase, event, settings);
+      if (phase.name === 'bowing-out') return successorHeard(state, phase, event);
+      if (isBowOut(event.advert)) return stay(state);
+      return stepDown(follow(state, event.advert, event.at), event.at, settings, {
+        reason: 'stalled',
+        detail: `${phase.detail}; ${event.advert.source.text} is MASTER`,
+      });
+    case 'timerExpired':
+      return timerExpired(state, event, settings);
+    case 'drained':
+      return phase.name === 'recovering' ? recovered(state, phase, event.at, settings) : stay(state);
+    case 'leaseLapsed':
+      if (phase.name === 'master') return recover(state, phase.reign, event.detail);
+      if (phase.name === 'recovering') return stay(state);
+      return phase.ending === 'stop'
+        ? stopped(state, 'stop', event.detail)
+        : stepDown(state, event.at, settings, { reason: 'stalled', detail: event.detail });
+    case 'addressesLost':
+      if (phase.name === 'recovering') return stay(state);
+      return stepDown(state, event.at, settings, { reason: 'address-lost', detail: event.detail, first: [bowOut] });
+    case 'demotionChanged':
+      return phase.name === 'master' ? demotionChanged(state, phase, event, before, settings) : stay(state);
+    case 'handOverRequested':
+      if (phase.name !== 'master') return stay(state);
+      return startBowOut(state, phase.reign, event.at, {
+        reason: 'hand-over',
+        ending: event.force ? 'release' : 'stay',
+      });
+    case 'stopRequested':
+      if (phase.name === 'recovering') return stopped(state, 'stop', phase.detail);
+      if (phase.name === 'master') return startBowOut(state, phase.reign, event.at, { reason: 'stop', ending: 'stop' });
+      return [
+        inPhase(state, { ...phase, ending: 'stop' }),
+        phase.successor === undefined ? [arm('bowOut', after(event.at, SUCCESSOR_WAIT_MS.stop))] : [],
+      ];
+    case 'becameReady':
+    case 'becameUnready':
+    case 'addressesTaken':
+    case 'addressesFailed':
+      return stay(state);
+  }
+};

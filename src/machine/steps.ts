@@ -1,0 +1,117 @@
+/** The moves that several phases share. Each returns the next state and what is to be done, like `transition`. */
+import type { AdvBase, AdvSkew, Millis } from '../protocol/units.ts';
+import type { AdvertKind, Effect } from './effects.ts';
+import type { HeardAdvert, TimerName } from './events.ts';
+import type { Reason, Role } from './roles.ts';
+import type { MachineSettings } from './settings.ts';
+import { type Phase, type Reign, roleOf, type State } from './state.ts';
+import { after, CLAIM_HOLD_MS, exactIntervalMs, intervalNow, masterDownMs, skewNow } from './timings.ts';
+
+export type Step = readonly [state: State, effects: readonly Effect[]];
+
+export const BOW_OUT = { advbase: 255 as AdvBase, advskew: 255 as AdvSkew } as const;
+
+export const isBowOut = ({ advbase, advskew }: Pick<HeardAdvert, 'advbase' | 'advskew'>): boolean =>
+  advbase === BOW_OUT.advbase && advskew === BOW_OUT.advskew;
+
+export const stay = (state: State): Step => [state, []];
+
+export const arm = (timer: TimerName, due: Millis): Effect => ({ type: 'arm', timer, due });
+export const disarm = (...timers: readonly TimerName[]): Effect[] => timers.map((timer) => ({ type: 'disarm', timer }));
+
+export const inPhase = (state: State, phase: Phase): State => ({ ...state, phase });
+
+/** Without the key, because `undefined` is not a value of an optional property here. */
+export const without = <T extends object, K extends keyof T>(record: T, ...keys: readonly K[]): Omit<T, K> => {
+  const rest = { ...record };
+  for (const key of keys) delete rest[key];
+  return rest;
+};
+
+export const report = (state: State, role: Role | 'STOPPED', reason: Reason, detail: string): Effect => ({
+  type: 'report',
+  role,
+  previous: roleOf(state),
+  reason,
+  detail,
+});
+
+export const advert = (kind: AdvertKind, state: State, settings: MachineSettings): Effect => ({
+  type: 'sendAdvert',
+  kind,
+  advbase: settings.advbase,
+  advskew: skewNow(state, settings),
+});
+
+export const bowOut: Effect = { type: 'sendAdvert', kind: 'bow-out', ...BOW_OUT };
+
+/**
+ * The last advert of a MASTER that yields: its own, made one tick worse if it would tie with the one it answers. The
+ * winner then hears a rival and announces itself again; an equal advert would make a BSD winner yield too (DESIGN D3).
+ */
+export const yieldAdvert = (heard: HeardAdvert, state: State, settings: MachineSettings): Effect => {
+  const mine = intervalNow(state, settings);
+  if (mine > heard.interval) return advert('yield', state, settings);
+  const worse = heard.interval + 1;
+  return {
+    type: 'sendAdvert',
+    kind: 'yield',
+    advbase: (worse >> 8) as AdvBase,
+    advskew: (worse & 0xff) as AdvSkew,
+  };
+};
+
+/** Listens for the whole master-down time from now on. */
+export const listen = (state: State, at: Millis, settings: MachineSettings): Step => [
+  inPhase(state, { name: 'listening', extended: false }),
+  [
+    ...disarm('advert', 'hold', 'stagger', 'bowOut', 'release'),
+    arm('masterDown', after(at, masterDownMs(state, settings))),
+  ],
+];
+
+/** Sends the claim and waits whether anybody objects (DESIGN D4). */
+export const claim = (
+  state: State,
+  at: Millis,
+  settings: MachineSettings,
+  because: { readonly reason: Reason; readonly detail: string },
+): Step => {
+  const reign: Reign = { due: after(at, exactIntervalMs(state, settings)), sentAt: at, sent: 1 };
+  return [
+    inPhase(state, { name: 'claiming', ...because, reign, last: false }),
+    [
+      ...disarm('masterDown', 'stagger', 'preempt'),
+      advert('claim', state, settings),
+      arm('hold', after(at, CLAIM_HOLD_MS)),
+    ],
+  ];
+};
+
+/** Leaves the MASTER role for BACKUP, and listens. `first` is done before the addresses go. */
+export const stepDown = (
+  state: State,
+  at: Millis,
+  settings: MachineSettings,
+  because: { readonly reason: Reason; readonly detail: string; readonly first?: readonly Effect[] },
+): Step => {
+  const [next, effects] = listen(state, at, settings);
+  return [
+    next,
+    [
+      ...(because.first ?? []),
+      { type: 'releaseAddresses' },
+      { type: 'stopAnnouncing' },
+      report(state, 'BACKUP', because.reason, because.detail),
+      ...effects,
+    ],
+  ];
+};
+
+/** Remembers who is MASTER. A host that speaks in both families has two addresses. */
+export const follow = (state: State, heard: HeardAdvert, at: Millis): State => {
+  const known = state.master;
+  const same = known !== undefined && known.interval === heard.interval;
+  const sources = { ...(same ? known.sources : {}), [heard.family]: heard.source };
+  return { ...state, master: { sources, source: heard.source, interval: heard.interval, heardAt: at } };
+};

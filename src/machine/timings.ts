@@ -1,0 +1,48 @@
+import type { IpAddress } from '../protocol/address.ts';
+import { advertInterval, effectiveSkew, leaseSeconds, masterDownTime } from '../protocol/timing.ts';
+import { type AdvSkew, type Millis, millis, type Ticks, toExactMillis, toMillis } from '../protocol/units.ts';
+import type { MachineSettings } from './settings.ts';
+import type { State } from './state.ts';
+
+/** How long a claim must stand before the addresses are added: a few round trips on a LAN (DESIGN D4). */
+export const CLAIM_HOLD_MS = 3;
+/** How long a host keeps its addresses after it heard its successor's claim: until the successor has added them. */
+export const RELEASE_AFTER_CLAIM_MS = CLAIM_HOLD_MS + 2;
+/** How long a hand-over waits for a successor, and how long a stop does (DESIGN D5). */
+export const SUCCESSOR_WAIT_MS = { stay: 1500, release: 1500, stop: 1000 } as const;
+/** A rival is answered out of turn at most this often: enough to end a healed split at once, too rare to amplify a flood. */
+export const ANSWER_GAP_MS = 100;
+/** A tied rival that has not yielded to this many adverts does not hear them (or compares differently): yield. */
+export const TIE_PATIENCE = 3;
+
+const STAGGER_MS = { fullSkew: 6, perAddressStep: 1 } as const;
+
+export const skewNow = (state: State, settings: MachineSettings): AdvSkew =>
+  effectiveSkew(settings.advskew, state.demotion);
+
+export const intervalNow = (state: State, settings: MachineSettings): Ticks =>
+  advertInterval(settings.advbase, skewNow(state, settings));
+
+export const intervalMs = (state: State, settings: MachineSettings): Millis => toMillis(intervalNow(state, settings));
+
+export const exactIntervalMs = (state: State, settings: MachineSettings): Millis =>
+  toExactMillis(intervalNow(state, settings));
+
+export const masterDownNow = (state: State, settings: MachineSettings): Ticks =>
+  masterDownTime(settings.advbase, skewNow(state, settings), settings.deadratio);
+
+export const masterDownMs = (state: State, settings: MachineSettings): Millis =>
+  toMillis(masterDownNow(state, settings));
+
+export const leaseMs = (settings: MachineSettings): Millis =>
+  millis(leaseSeconds(settings.advbase, settings.deadratio) * 1000);
+
+/**
+ * How long a BACKUP waits before it answers a bow-out, so that several do not promote at once: up to 6 ms by rank, and
+ * up to 3 ms by address among equals (DESIGN D5).
+ */
+export const staggerMs = (state: State, settings: MachineSettings, source: IpAddress | undefined): number =>
+  (skewNow(state, settings) / 254) * STAGGER_MS.fullSkew +
+  ((source?.bytes.at(-1) ?? 0) & 3) * STAGGER_MS.perAddressStep;
+
+export const after = (at: Millis, span: number): Millis => millis(at + span);

@@ -1,0 +1,78 @@
+/**
+ * The rules of CARP: (state, event, settings) -> [state, effects].
+ *
+ * A host is INIT while it cannot take part, BACKUP while it listens, MASTER while it holds the addresses. Between
+ * BACKUP and MASTER lies the claim: one advert, 3 ms to object, then the addresses, then the role. Between MASTER and
+ * BACKUP lies the farewell: one advert 255/255, then the addresses stay until the successor speaks.
+ *
+ * What the kernels do differently is in protocol.md 4; what this machine does differently from them, and why:
+ * - It breaks ties (D3). Two BSD hosts with equal settings settle by chance of timing, two of these never flap.
+ * - It claims before it takes (D4), so two hosts that time out together do not both hold an address.
+ * - It says farewell at a stop, a hand-over and full demotion (D5, D6), and holds on until somebody answers.
+ * - It has one master-down timer per group, re-armed by either family (D9); the kernels have one per family.
+ * - It knows that it may have been held up, and listens before it talks (D12).
+ *
+ * Invariants: adverts other than a claim, a yield and a bow-out are sent by a MASTER alone; addresses are released by
+ * every way out of MASTER; each `report` names the role that `roleOf` gives after the step (or STOPPED).
+ */
+import { backup } from './backup.ts';
+import type { MachineEvent } from './events.ts';
+import { master } from './master.ts';
+import type { MachineSettings } from './settings.ts';
+import { roleOf, type State } from './state.ts';
+import { disarm, inPhase, listen, report, type Step, stay, without } from './steps.ts';
+
+const ALL_TIMERS = ['masterDown', 'advert', 'hold', 'stagger', 'preempt', 'bowOut', 'release'] as const;
+
+/** What is true in every role: who was heard, which addresses are ours, what demotes us. */
+const remember = (state: State, event: MachineEvent): State => {
+  switch (event.type) {
+    case 'advertReceived':
+      return event.advert.family === 4 ? { ...state, heardIpv4At: event.at } : state;
+    case 'becameReady':
+      return { ...state, sources: event.sources };
+    case 'demotionChanged':
+      return { ...state, demotion: event.demotion };
+    default:
+      return state;
+  }
+};
+
+const init = (state: State, event: MachineEvent, settings: MachineSettings): Step => {
+  switch (event.type) {
+    case 'becameReady': {
+      const [next, effects] = listen(state, event.at, settings);
+      const addresses = Object.values(event.sources).map(({ text }) => text);
+      return [next, [report(state, 'BACKUP', event.reason, `sends from ${addresses.join(' and ')}`), ...effects]];
+    }
+    case 'stopRequested':
+      return [inPhase(state, { name: 'stopped' }), [report(state, 'STOPPED', 'stop', 'was INIT'), { type: 'finish' }]];
+    default:
+      return stay(state);
+  }
+};
+
+/** The link or the source address is gone: nothing can be said any more, not even farewell. */
+const becameUnready = (state: State, event: Extract<MachineEvent, { readonly type: 'becameUnready' }>): Step => {
+  const holding = roleOf(state) === 'MASTER' || state.phase.name === 'taking';
+  const forgetful = without(inPhase(state, { name: 'init' }), 'master', 'better', 'heardIpv4At', 'preemptSince');
+  const ending = state.phase.name === 'bowing-out' && state.phase.ending === 'stop';
+  return [
+    { ...(ending ? inPhase(forgetful, { name: 'stopped' }) : forgetful), sources: {} },
+    [
+      ...(holding ? ([{ type: 'releaseAddresses' }, { type: 'stopAnnouncing' }] as const) : []),
+      ...disarm(...ALL_TIMERS),
+      report(state, ending ? 'STOPPED' : 'INIT', ending ? 'stop' : event.reason, event.detail),
+      ...(ending ? ([{ type: 'finish' }] as const) : []),
+    ],
+  ];
+};
+
+export const transition = (before: State, event: MachineEvent, settings: MachineSettings): Step => {
+  const state = remember(before, event);
+  const { phase } = state;
+  if (phase.name === 'stopped') return stay(before);
+  if (phase.name === 'init') return init(state, event, settings);
+  if (event.type === 'becameUnready') return becameUnready(state, event);
+  return roleOf(state) === 'MASTER' ? master(state, event, settings, before.demotion) : backup(state, event, settings);
+};
