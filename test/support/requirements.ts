@@ -1,0 +1,56 @@
+/** What a test needs from the machine it runs on, and the reason to skip it where that is missing. */
+import { accessSync, constants } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, join } from 'node:path';
+
+const { PATH = '' } = process.env;
+/** Tools for administrators are often not in the PATH of a test run. */
+const FOLDERS = [...PATH.split(delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+
+/** Debian's names of the packages that bring the tools. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  ip: 'iproute2',
+  mosquitto: 'mosquitto',
+  mosquitto_sub: 'mosquitto-clients',
+  setpriv: 'util-linux',
+  tcpdump: 'tcpdump',
+  tshark: 'tshark',
+  ucarp: 'ucarp',
+};
+
+const executable = (file: string): boolean => {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Where a tool is, or `undefined`. */
+export const toolPath = (name: string): string | undefined =>
+  FOLDERS.filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find(executable);
+
+const resolves = (name: string): boolean => {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** The reason to skip a test that builds network namespaces and needs these tools, or `false` when it can run. */
+export const missingForWire = (...tools: readonly string[]): string | false => {
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (process.getuid?.() !== 0) return 'needs root, for network namespaces';
+  for (const tool of ['ip', ...tools])
+    if (toolPath(tool) === undefined) return `needs ${tool}: apt-get install ${PACKAGES[tool] ?? tool}`;
+  return false;
+};
+
+/** As `missingForWire`, for tests that run our own agent. */
+export const missingForAgent = (...tools: readonly string[]): string | false =>
+  missingForWire(...tools) || (resolves('koffi') ? false : 'needs koffi: npm install');
