@@ -1,0 +1,103 @@
+import type { CarpEvent } from '../../engine/status.ts';
+import { eventMessage, type Message, roleMessage, stateMessage, statusMessage, type TopicScope } from './topics.ts';
+
+/** How many transitions wait for a broker that is away or slow; the oldest give way. */
+export const EVENTS_MAX = 1000;
+
+/** A message on its way, and the transition it tells of, if it tells of one. */
+export interface Outgoing {
+  readonly message: Message;
+  readonly event?: CarpEvent;
+  /** The farewell: nothing follows. */
+  readonly last?: true;
+}
+
+/**
+ * What the broker has not been told yet, bounded however long it is away: of roles and states the newest of each
+ * group, of transitions the newest `EVENTS_MAX`.
+ *
+ * Roles and states leave before events, so that whoever acts on an event finds a role on the broker that is at least
+ * as new. That gives role, state, event for a single transition; of several that had to wait, role and state of the
+ * last one, then all events.
+ */
+export class Outbox {
+  readonly #scope: TopicScope;
+  /** Ready to be sent, before anything else. At most the birth, and role and state of one group. */
+  #ready: Outgoing[] = [];
+  /** Groups whose role and state are to be published. */
+  readonly #unsaid = new Map<string, CarpEvent>();
+  /** What this connection was told of each group. */
+  readonly #said = new Map<string, string>();
+  #events: CarpEvent[] = [];
+  #dropped = 0;
+  #farewell: Message | undefined;
+
+  constructor(scope: TopicScope) {
+    this.#scope = scope;
+  }
+
+  add(event: CarpEvent): void {
+    this.#unsaid.set(event.group, event);
+    if (event.event !== 'transition') return;
+    this.#events.push(event);
+    this.#trim();
+  }
+
+  /** A new connection: tells the birth, then role and state of everything. */
+  begin(snapshots: readonly CarpEvent[]): void {
+    this.#said.clear();
+    this.#ready = [{ message: statusMessage(this.#scope, 'online') }];
+    for (const snapshot of snapshots) this.#unsaid.set(snapshot.group, snapshot);
+  }
+
+  /** Tells role and state of those groups again that differ from what was said, e.g. because the MASTER is another. */
+  refresh(snapshots: readonly CarpEvent[]): void {
+    for (const snapshot of snapshots)
+      if (this.#said.get(snapshot.group) !== content(snapshot)) this.#unsaid.set(snapshot.group, snapshot);
+  }
+
+  /** When all else has left, the status `offline` leaves, and then nothing more. */
+  end(): void {
+    this.#farewell = statusMessage(this.#scope, 'offline');
+  }
+
+  /** Takes out what is to be sent next. */
+  next(): Outgoing | undefined {
+    const ready = this.#ready.shift();
+    if (ready !== undefined) return ready;
+    for (const event of this.#unsaid.values()) {
+      this.#unsaid.delete(event.group);
+      this.#said.set(event.group, content(event));
+      this.#ready = [{ message: stateMessage(this.#scope, event) }];
+      return { message: roleMessage(this.#scope, event) };
+    }
+    const event = this.#events.shift();
+    if (event !== undefined) return { message: eventMessage(this.#scope, event), event };
+    const farewell = this.#farewell;
+    this.#farewell = undefined;
+    return farewell === undefined ? undefined : { message: farewell, last: true };
+  }
+
+  /** The connection broke before the broker had acknowledged these. Roles and states are told anew by `begin` anyway. */
+  putBack(unacknowledged: readonly Outgoing[]): void {
+    this.#events = [...unacknowledged.flatMap(({ event }) => (event === undefined ? [] : [event])), ...this.#events];
+    this.#trim();
+  }
+
+  /** How many transitions were dropped since the last time somebody asked. */
+  takeDropped(): number {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
+  }
+
+  #trim(): void {
+    const excess = this.#events.length - EVENTS_MAX;
+    if (excess <= 0) return;
+    this.#events.splice(0, excess);
+    this.#dropped += excess;
+  }
+}
+
+/** What makes two states of a group different for a reader; when and in which form it was told does not. */
+const content = ({ at: _at, event: _event, ...rest }: CarpEvent): string => JSON.stringify(rest);
