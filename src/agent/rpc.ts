@@ -4,13 +4,21 @@
  *
  * Over a socket each message is one line of JSON, of at most `MESSAGE_BYTES_MAX` bytes.
  */
-import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc/node';
 import type { HostConfig } from '../config/types.ts';
+import type { HandOverReceipt } from '../engine/host.ts';
 import type { CarpEvent, HostStatus } from '../engine/status.ts';
 import type { Problem } from '../ports/error.ts';
+import type { LogLevel } from '../ports/log.ts';
 
-/** A longer message ends the connection: nobody has that much to say. */
+export type { HandOverReceipt };
+
+/** A longer request ends the connection: nobody has that much to say. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
+/** A longer answer ends the connection. The status of many groups, with their histories, is the longest. */
+export const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+/** Code of the JSON-RPC error of a failure; its `data` is an `RpcFailure`. */
+export const FAILURE_CODE = -32000;
 
 export interface AgentInfo {
   readonly version: string;
@@ -40,16 +48,21 @@ export interface HandOverParams extends GroupParams {
   readonly force?: boolean;
 }
 
-export interface HandOverReceipt {
-  /** Who took it. */
-  readonly address: string;
-  readonly afterMs: number;
-}
-
 /** Pulls the plug of a simulated host (transport `memory`), or plugs it in again. */
 export interface SimulateParams {
   readonly node: string;
   readonly action: 'crash' | 'revive';
+}
+
+/** The problem of a group came, changed or (`problem` missing) went. */
+export interface ProblemNotice extends GroupParams {
+  readonly problem?: Problem;
+}
+
+export interface LogNotice {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 /** Failures carry this as `data` of the JSON-RPC error. */
@@ -58,7 +71,7 @@ export type RpcFailure = Problem;
 export const Rpc = {
   info: new RequestType0<AgentInfo, RpcFailure>('info'),
   status: new RequestType0<AgentStatus, RpcFailure>('status'),
-  /** From now on `event` notifications come; first one snapshot of each group. */
+  /** From now on `event` and `problem` come; first, before the answer, one snapshot of each group and what is wrong. */
   subscribe: new RequestType0<void, RpcFailure>('subscribe'),
   configure: new RequestType<ConfigureParams, void, RpcFailure>('configure'),
   handOver: new RequestType<HandOverParams, HandOverReceipt, RpcFailure>('hand-over'),
@@ -67,6 +80,7 @@ export const Rpc = {
   stop: new RequestType0<void, RpcFailure>('stop'),
   /** Something happened to a group. */
   event: new NotificationType<CarpEvent>('event'),
-  /** The problem of a group came, changed or went (`problem` missing). */
-  problem: new NotificationType<GroupParams & { readonly problem?: Problem }>('problem'),
+  problem: new NotificationType<ProblemNotice>('problem'),
+  /** A log line. Only from a forked agent, whose parent has the log. */
+  log: new NotificationType<LogNotice>('log'),
 } as const;

@@ -1,0 +1,53 @@
+import type { GroupConfig } from '../config/types.ts';
+import type { Counters, GroupStatus, PublicRole } from '../engine/status.ts';
+import type { Problem } from '../ports/error.ts';
+
+const NOTHING_COUNTED: Counters = {
+  received: 0,
+  sent: 0,
+  sendErrors: 0,
+  badttl: 0,
+  badlen: 0,
+  badsum: 0,
+  badver: 0,
+  badvhid: 0,
+  badauth: 0,
+  replayed: 0,
+  reflected: 0,
+  dropped: 0,
+};
+
+export interface AbsentGroup {
+  readonly node: string;
+  readonly group: GroupConfig;
+  readonly role: PublicRole;
+  readonly previous: PublicRole;
+  readonly seq: number;
+  readonly detail: string;
+  readonly at: string;
+  readonly problem?: Problem;
+}
+
+/** The status of a group that no engine runs: its settings could not be read, or its simulated host is switched off. */
+export const absentGroup = ({ node, group, role, previous, seq, detail, at, problem }: AbsentGroup): GroupStatus => ({
+  group: group.name,
+  interface: group.interface,
+  vhid: group.vhid,
+  node,
+  role,
+  previous,
+  reason: role === 'STOPPED' ? 'stop' : 'startup',
+  detail,
+  seq,
+  advbase: group.advbase,
+  advskew: group.advskew,
+  demotion: 0,
+  addresses: group.addresses,
+  since: at,
+  intervalMs: 0,
+  masterDownMs: 0,
+  counters: NOTHING_COUNTED,
+  ledger: [],
+  history: [],
+  ...(problem === undefined ? {} : { problem }),
+});

@@ -1,0 +1,200 @@
+import { concatMap, EMPTY, type Observable, type SchedulerLike, Subject, Subscription, timer } from 'rxjs';
+import type { HostConfig } from '../config/types.ts';
+import type { GroupSettings, HostSettings } from '../engine/settings.ts';
+import type { CarpEvent } from '../engine/status.ts';
+import { CarpError, type Problem, problemOf } from '../ports/error.ts';
+import { Hosted, type HostedOptions, type Plan } from './hosted.ts';
+import type {
+  AgentInfo,
+  AgentStatus,
+  ConfigureParams,
+  HandOverParams,
+  HandOverReceipt,
+  ProblemNotice,
+  SimulateParams,
+} from './rpc.ts';
+import type { Place } from './world.ts';
+
+/** How often a group whose virtual host is served by another agent looks whether that one has gone. */
+export const LOCK_RETRY_MS = 5000;
+
+export interface AgentOptions extends HostedOptions {
+  readonly version: string;
+  /** Checks the configuration of a host that came over the wire. @throws CarpError CARP_CONFIG */
+  readonly parseHost: (config: object) => HostConfig;
+  /** Reads passwords and turns units. @throws CarpError */
+  readonly settingsOf: (config: HostConfig) => HostSettings;
+  readonly scheduler: SchedulerLike;
+}
+
+/** All CARP hosts of one process: usually one; several where several are simulated. */
+export interface Agent {
+  /** Hot. Complete when the agent has stopped. */
+  readonly events$: Observable<CarpEvent>;
+  readonly problems$: Observable<ProblemNotice>;
+  readonly info: () => AgentInfo;
+  readonly status: () => AgentStatus;
+  readonly snapshots: () => readonly CarpEvent[];
+  /** All problems that there are now. */
+  readonly problems: () => readonly ProblemNotice[];
+  /**
+   * Runs these hosts and no others. A host or group that did not change is not touched; one that cannot run has a
+   * problem, and what ran before goes on. Calls are worked off one after the other.
+   * @throws (rejects) CarpError CARP_CONFIG, and nothing has changed
+   */
+  readonly configure: (params: Omit<ConfigureParams, 'hosts'> & { readonly hosts: readonly object[] }) => Promise<void>;
+  readonly handOver: (params: HandOverParams) => Promise<HandOverReceipt>;
+  readonly simulate: (params: SimulateParams) => Promise<void>;
+  /** Bows out of everything. Resolves within 2.5 s, the same for each caller. */
+  readonly stop: () => Promise<void>;
+}
+
+/** An agent that runs nothing yet. It must be stopped. */
+export const createAgent = (options: AgentOptions): Agent => {
+  const { world, scheduler, log, version } = options;
+  const events$ = new Subject<CarpEvent>();
+  const problems$ = new Subject<ProblemNotice>();
+  const hosts = new Map<string, Hosted>();
+  const jobs$ = new Subject<() => Promise<void>>();
+  const jobs = jobs$.pipe(concatMap((job) => job())).subscribe();
+  const retries = new Subscription();
+  let stopping: Promise<void> | undefined;
+
+  /** One at a time. A job that fails rejects here and stops no other. */
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    new Promise((resolve, reject) => jobs$.next(() => work().then(resolve, reject)));
+
+  const refuseWhenStopping = (): void => {
+    if (stopping !== undefined) throw new CarpError('CARP_FAILED', 'the agent is about to stop');
+  };
+
+  const hostOf = (node: string): Hosted => {
+    const host = hosts.get(node);
+    if (host !== undefined) return host;
+    const known = [...hosts.keys()].join(', ') || 'none';
+    throw new CarpError('CARP_NO_GROUP', `there is no host ${node} here`, { remedy: `hosts here: ${known}` });
+  };
+
+  const welcome = (plan: Plan): Hosted => {
+    const host = new Hosted(plan, options);
+    const node = host.node;
+    hosts.set(node, host);
+    host.events$.subscribe((event) => events$.next(event));
+    host.problems$.subscribe(({ group, problem }) => {
+      if (problem === undefined) log('info', `${node} ${group}: the problem has gone`);
+      else log('warn', `${node} ${group}: ${problem.message}`, remedyOf(problem));
+      problems$.next({ node, group, ...(problem === undefined ? {} : { problem }) });
+    });
+    return host;
+  };
+
+  const dismiss = async (host: Hosted): Promise<void> => {
+    await host.stop();
+    hosts.delete(host.node);
+  };
+
+  const configure = async ({ state, hosts: wanted }: Parameters<Agent['configure']>[0]): Promise<void> => {
+    refuseWhenStopping();
+    const configs = wanted.map(options.parseHost);
+    requireDistinct(configs);
+    const plans = configs.map((config) =>
+      planOf(config, { state, settingsOf: options.settingsOf, before: hosts.get(config.node)?.plan }),
+    );
+    const nodes = new Set(configs.map(({ node }) => node));
+    await Promise.all([...hosts.values()].filter(({ node }) => !nodes.has(node)).map(dismiss));
+    const places = plans.flatMap((plan) => plan.places);
+    world.keepOnly(places);
+    await world.prepare(places);
+    refuseWhenStopping();
+    await Promise.all(plans.map((plan) => (hosts.get(plan.config.node) ?? welcome(plan)).run(plan)));
+  };
+
+  const retryRefused = async (): Promise<void> => {
+    const waiting = [...hosts.values()].filter(
+      (host) => host.isWaiting && host.problems().some(({ problem }) => problem?.code === 'CARP_DUPLICATE'),
+    );
+    for (const host of waiting) {
+      await world.prepare(host.plan.places);
+      if (host.plan.places.some((place) => host.isRefused(place) && world.isReady(place))) await host.run(host.plan);
+    }
+  };
+  retries.add(
+    timer(LOCK_RETRY_MS, LOCK_RETRY_MS, scheduler)
+      .pipe(concatMap(() => (stopping === undefined ? inTurn(retryRefused) : EMPTY)))
+      .subscribe(),
+  );
+
+  const stop = async (): Promise<void> => {
+    retries.unsubscribe();
+    // Not in turn: a job that waits for the network must not hold up the bow-out.
+    await Promise.all([...hosts.values()].map((host) => host.stop()));
+    world.keepOnly([]);
+    jobs.unsubscribe();
+    events$.complete();
+    problems$.complete();
+  };
+
+  const info = (): AgentInfo => ({ version, pid: process.pid, nodes: [...hosts.keys()] });
+
+  return {
+    events$,
+    problems$,
+    info,
+    status: () => ({ ...info(), hosts: [...hosts.values()].map((host) => host.status()) }),
+    snapshots: () => [...hosts.values()].flatMap((host) => host.snapshots()),
+    problems: () =>
+      [...hosts.values()].flatMap((host) => host.problems().map((problem) => ({ node: host.node, ...problem }))),
+    configure: (params) => inTurn(() => configure(params)),
+    handOver: async ({ node, group, force = false }) => hostOf(node).handOver(group, force),
+    simulate: ({ node, action }) =>
+      inTurn(async () => {
+        if (action === 'crash') hostOf(node).crash();
+        else hostOf(node).revive();
+      }),
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+};
+
+const remedyOf = ({ remedy }: Problem): Readonly<Record<string, unknown>> => (remedy === undefined ? {} : { remedy });
+
+const requireDistinct = (configs: readonly HostConfig[]): void => {
+  const nodes = configs.map(({ node }) => node);
+  const twice = nodes.find((node, i) => nodes.indexOf(node) !== i);
+  if (twice !== undefined)
+    throw new CarpError('CARP_CONFIG', `two hosts are called ${twice}`, {
+      remedy: 'give each host a `node` of its own',
+    });
+};
+
+interface PlanOptions {
+  readonly state: string;
+  readonly settingsOf: (config: HostConfig) => HostSettings;
+  /** What the host runs already. */
+  readonly before: Plan | undefined;
+}
+
+/**
+ * Turns groups into settings one by one: a password file that is missing costs its own group alone. A group that ran
+ * before goes on as it was.
+ */
+const planOf = (config: HostConfig, { state, settingsOf, before }: PlanOptions): Plan => {
+  const unfit = new Map<string, Problem>();
+  const groups: GroupSettings[] = [];
+  for (const group of config.groups) {
+    try {
+      groups.push(...settingsOf({ ...config, groups: [group] }).groups);
+    } catch (error) {
+      unfit.set(group.name, problemOf(error));
+      const former = before?.settings.groups.find(({ name }) => name === group.name);
+      if (former !== undefined) groups.push(former);
+    }
+  }
+  const transports = new Map(config.groups.map(({ name, transport }) => [name, transport]));
+  const places = groups.map(
+    (group): Place => ({ node: config.node, group, transport: transports.get(group.name) ?? 'auto', state }),
+  );
+  return { config, settings: { ...settingsOf({ ...config, groups: [] }), groups }, places, unfit };
+};
