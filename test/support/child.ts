@@ -79,6 +79,11 @@ export class Child {
     if (this.running) this.#process.kill(signal);
   }
 
+  /** Gives it this as its whole input. */
+  write(text: string): void {
+    this.#process.stdin?.end(text);
+  }
+
   /** The first line of either stream that matches. */
   line(pattern: RegExp): Line | undefined {
     return [...this.stdout, ...this.stderr].find(({ text }) => pattern.test(text));

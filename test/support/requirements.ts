@@ -1,7 +1,7 @@
 /** What a test needs from the machine it runs on, and the reason to skip it where that is missing. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 
 const { PATH = '' } = process.env;
 /** Tools for administrators are often not in the PATH of a test run. */
@@ -54,3 +54,12 @@ export const missingForWire = (...tools: readonly string[]): string | false => {
 /** As `missingForWire`, for tests that run our own agent. */
 export const missingForAgent = (...tools: readonly string[]): string | false =>
   missingForWire(...tools) || (resolves('koffi') ? false : 'needs koffi: npm install');
+
+/** The reason to skip a test in which another user runs this file, or `false`: some homes are closed to others. */
+export const unreadableByOthers = (file: string): string | false => {
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    if ((statSync(folder, { throwIfNoEntry: false })?.mode ?? 1) % 2 === 0)
+      return `needs ${folder} to be open to other users`;
+    if (folder === dirname(folder)) return false;
+  }
+};

@@ -1,0 +1,99 @@
+/** A shared address comes and goes; the addresses of the host itself never do. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Carp, type GroupText } from '../support/carp.ts';
+import { Lan, type Machine, run } from '../support/netns.ts';
+import { missingForAgent } from '../support/requirements.ts';
+import { until } from '../support/wait.ts';
+
+const skip = missingForAgent('tee');
+const START_MS = 15_000;
+/** valid_lft 2 s for the default timing; the kernel looks about once a second. */
+const EXPIRY_MS = 8000;
+
+const group = (name: string, vhid: number, addresses: readonly string[]): GroupText => ({
+  name,
+  interface: 'eth0',
+  vhid,
+  pass: 'secret',
+  addresses,
+});
+
+/** The kernel's default, which takes secondary addresses along when the primary of their subnet goes. */
+const keepNoSecondaries = async (lan: Lan, on: Machine): Promise<void> => {
+  for (const which of ['all', 'eth0']) {
+    const child = lan.start(on, 'tee', ['tee', `/proc/sys/net/ipv4/conf/${which}/promote_secondaries`]);
+    child.write('0\n');
+    assert.equal((await child.untilExit(5000)).code, 0, child.report());
+  }
+};
+
+test('neither expiry nor removal of a shared address takes an address of the host along', {
+  skip,
+  timeout: 90_000,
+}, async (t) => {
+  const lan = await Lan.create(t, 2);
+  const ends: readonly (readonly [Machine, 'SIGKILL' | 'SIGTERM'])[] = [
+    [lan.host(1), 'SIGKILL'],
+    [lan.host(2), 'SIGTERM'],
+  ];
+  const check = async ([host, signal]: readonly [Machine, 'SIGKILL' | 'SIGTERM'], index: number): Promise<void> => {
+    await keepNoSecondaries(lan, host);
+    const last = 100 + index;
+    // In the subnet of the host; in a subnet where the shared address is the first; and IPv6.
+    const shared = [`192.0.2.${last}`, `198.51.100.${last}`, `2001:db8::${last}`];
+    const agent = Carp.start(lan, host, [
+      group('inside', 20 + index, [`${shared[0]}/24`]),
+      group('outside', 30 + index, [`${shared[1]}/24`]),
+      group('six', 40 + index, [`${shared[2]}/64`]),
+    ]);
+    const before = await lan.addressList(host);
+    for (const name of ['inside', 'outside', 'six']) await agent.untilRole('MASTER', START_MS, name);
+    for (const address of shared) await lan.untilHolders(address, [host.name], 2000);
+    // The administrator adds addresses while the shared ones are there: as secondaries of theirs, if they can be.
+    const added = [`198.51.100.${10 + index}/24`, `192.0.2.${20 + index}/24`];
+    for (const cidr of added) await run('ip', '-n', host.namespace, 'addr', 'add', cidr, 'dev', 'eth0');
+    agent.child.signal(signal);
+    await agent.child.untilExit(5000);
+    for (const address of shared) await lan.untilHolders(address, [], EXPIRY_MS);
+    assert.deepEqual(await lan.addressList(host), [...before, ...added].sort(), `after ${signal}`);
+  };
+  await Promise.all(ends.map(check));
+});
+
+test('a lease runs out by itself when the agent is killed, and never while it lives', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const lan = await Lan.create(t, 1);
+  const host = lan.host(1);
+  const agent = Carp.start(lan, host, [group('plant', 10, ['192.0.2.100/24'])]);
+  await agent.untilRole('MASTER', START_MS);
+  const [entry] = (await lan.addresses(host)).filter(({ local }) => local === '192.0.2.100');
+  assert.equal(entry?.prefix, 32, 'beside an address of its subnet it is a /32');
+  assert.ok(entry?.validLifetime !== undefined && entry.validLifetime <= 2, `valid for ${entry?.validLifetime} s`);
+  agent.child.signal('SIGKILL');
+  await lan.untilHolders('192.0.2.100', [], EXPIRY_MS);
+});
+
+test('an address that is permanent on the interface is refused, and stays as it is', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const lan = await Lan.create(t, 1);
+  const host = lan.host(1);
+  await run('ip', '-n', host.namespace, 'addr', 'add', '192.0.2.100/24', 'dev', 'eth0');
+  const before = await lan.exec(host, 'ip', 'addr');
+  const agent = Carp.start(lan, host, [group('plant', 10, ['192.0.2.100/24']), group('other', 11, ['192.0.2.101/24'])]);
+  await agent.untilRole('MASTER', START_MS, 'other');
+  const remedy = await until(
+    'the remedy',
+    5000,
+    () => agent.child.line(/ip addr del 192\.0\.2\.100/),
+    () => agent.child.report(),
+  );
+  assert.match(remedy.text, /ip addr del 192\.0\.2\.100\/24 dev eth0/);
+  assert.notEqual(agent.role('plant'), 'MASTER');
+  assert.equal((await agent.terminate()).code, 0, agent.child.report());
+  assert.equal(await lan.exec(host, 'ip', 'addr'), before);
+});
