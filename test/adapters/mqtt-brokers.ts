@@ -136,6 +136,8 @@ export interface Wire {
   readonly url: string;
   readonly block: () => void;
   readonly unblock: () => void;
+  /** Ends all connections; new ones are accepted. */
+  readonly cut: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -167,12 +169,16 @@ export const startWire = async (target: number): Promise<Wire> => {
       else far.pipe(near);
     }
   };
+  const cut = (): void => {
+    for (const [near] of pairs) near.destroy();
+  };
   return {
     url: `mqtt://127.0.0.1:${port}`,
     block: () => set(true),
     unblock: () => set(false),
+    cut,
     stop: async () => {
-      for (const [near] of pairs) near.destroy();
+      cut();
       await closed(server);
     },
   };

@@ -29,7 +29,7 @@ const KEEPALIVE_S = 15;
  * it has a bound, and a changed password file is read.
  */
 export const mqttConnection = (options: ConnectionOptions): Observable<MqttClient> =>
-  defer(() => from(clientOptions(options))).pipe(switchMap((chosen) => attempt(options.settings.url, chosen)));
+  defer(() => from(clientOptions(options))).pipe(switchMap((chosen) => attempt(brokerUrl(options.settings), chosen)));
 
 const clientOptions = async ({ settings, clientId, version, will }: ConnectionOptions): Promise<IClientOptions> => {
   const password = await readPassword(settings);
@@ -55,6 +55,15 @@ const readPassword = async ({ password, passwordFile }: MqttConfig): Promise<str
   } catch (error) {
     throw mqttFailure(error);
   }
+};
+
+/** mqtt.js would prefer credentials in the URL to those of the settings. */
+const brokerUrl = ({ url, username }: MqttConfig): string => {
+  if (username === undefined || !URL.canParse(url)) return url;
+  const bare = new URL(url);
+  bare.username = '';
+  bare.password = '';
+  return bare.href;
 };
 
 const attempt = (url: string, options: IClientOptions): Observable<MqttClient> =>
