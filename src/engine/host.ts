@@ -37,7 +37,10 @@ export interface Host {
   readonly crash: () => void;
 }
 
-/** What a group needs besides its settings; a group whose environment cannot be made gets a problem instead. */
+/**
+ * What a group needs besides its settings. Does not throw: what cannot be had (a transport that does not load, a missing
+ * privilege) fails with its CarpError when it is used, and becomes the problem of that group alone.
+ */
 export type EnvironmentOf = (settings: GroupSettings) => Environment;
 
 export type { CarpEvent, GroupStatus, HostStatus };

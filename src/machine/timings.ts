@@ -17,31 +17,33 @@ export const TIE_PATIENCE = 3;
 
 const STAGGER_MS = { fullSkew: 6, perAddressStep: 1 } as const;
 
-export const skewNow = (state: State, settings: MachineSettings): AdvSkew =>
+/** What the lengths of time depend on. */
+export type TimeSettings = Pick<MachineSettings, 'advbase' | 'advskew' | 'deadratio'>;
+
+export const skewNow = (state: State, settings: TimeSettings): AdvSkew =>
   effectiveSkew(settings.advskew, state.demotion);
 
-export const intervalNow = (state: State, settings: MachineSettings): Ticks =>
+export const intervalNow = (state: State, settings: TimeSettings): Ticks =>
   advertInterval(settings.advbase, skewNow(state, settings));
 
-export const intervalMs = (state: State, settings: MachineSettings): Millis => toMillis(intervalNow(state, settings));
+export const intervalMs = (state: State, settings: TimeSettings): Millis => toMillis(intervalNow(state, settings));
 
-export const exactIntervalMs = (state: State, settings: MachineSettings): Millis =>
+export const exactIntervalMs = (state: State, settings: TimeSettings): Millis =>
   toExactMillis(intervalNow(state, settings));
 
-export const masterDownNow = (state: State, settings: MachineSettings): Ticks =>
+export const masterDownNow = (state: State, settings: TimeSettings): Ticks =>
   masterDownTime(settings.advbase, skewNow(state, settings), settings.deadratio);
 
-export const masterDownMs = (state: State, settings: MachineSettings): Millis =>
-  toMillis(masterDownNow(state, settings));
+export const masterDownMs = (state: State, settings: TimeSettings): Millis => toMillis(masterDownNow(state, settings));
 
-export const leaseMs = (settings: MachineSettings): Millis =>
+export const leaseMs = (settings: TimeSettings): Millis =>
   millis(leaseSeconds(settings.advbase, settings.deadratio) * 1000);
 
 /**
  * How long a BACKUP waits before it answers a bow-out, so that several do not promote at once: up to 6 ms by rank, and
  * up to 3 ms by address among equals (DESIGN D5).
  */
-export const staggerMs = (state: State, settings: MachineSettings, source: IpAddress | undefined): number =>
+export const staggerMs = (state: State, settings: TimeSettings, source: IpAddress | undefined): number =>
   (skewNow(state, settings) / 254) * STAGGER_MS.fullSkew +
   ((source?.bytes.at(-1) ?? 0) & 3) * STAGGER_MS.perAddressStep;
 

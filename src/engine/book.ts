@@ -1,0 +1,96 @@
+import type { Effect } from '../machine/effects.ts';
+import { initialState, type State } from '../machine/state.ts';
+import { intervalMs, masterDownMs } from '../machine/timings.ts';
+import type { Problem } from '../ports/error.ts';
+import { formatCidr } from '../protocol/address.ts';
+import type { GroupSettings } from './settings.ts';
+import type { CarpEvent, GroupStatus, PublicRole } from './status.ts';
+import { Tally } from './tally.ts';
+
+/** How many transitions are remembered. */
+const HISTORY_MAX = 20;
+
+type Report = Extract<Effect, { readonly type: 'report' }>;
+type Last = Pick<CarpEvent, 'previous' | 'reason' | 'detail' | 'at' | 'seq'>;
+
+/** What is known about one group: the source of its events and of its status. */
+export class Book {
+  readonly tally = new Tally();
+  state: State = initialState;
+  problem: Problem | undefined;
+
+  readonly #settings: GroupSettings;
+  readonly #node: string;
+  readonly #wallClock: () => Date;
+  #role: PublicRole = 'INIT';
+  #last: Last;
+  #history: readonly CarpEvent[] = [];
+
+  constructor(settings: GroupSettings, node: string, wallClock: () => Date) {
+    this.#settings = settings;
+    this.#node = node;
+    this.#wallClock = wallClock;
+    this.#last = { previous: 'INIT', reason: 'startup', detail: 'has just started', at: this.#at(), seq: 0 };
+  }
+
+  #at(): string {
+    return this.#wallClock().toISOString();
+  }
+
+  /** Whether the role has never changed. */
+  get isNew(): boolean {
+    return this.#last.seq === 0;
+  }
+
+  transition({ role, previous, reason, detail }: Report): CarpEvent {
+    this.#role = role;
+    this.#last = { previous, reason, detail, at: this.#at(), seq: this.#last.seq + 1 };
+    const event: CarpEvent = { event: 'transition', ...this.#common(), at: this.#last.at };
+    this.#history = [event, ...this.#history].slice(0, HISTORY_MAX);
+    return event;
+  }
+
+  snapshot(): CarpEvent {
+    return { event: 'snapshot', ...this.#common(), at: this.#at() };
+  }
+
+  /** @param now - on the monotonic clock, in ms */
+  status(now: number): GroupStatus {
+    const { master } = this.state;
+    return {
+      ...this.#common(),
+      since: this.#last.at,
+      intervalMs: intervalMs(this.state, this.#settings),
+      masterDownMs: masterDownMs(this.state, this.#settings),
+      ...(master === undefined ? {} : { lastAdvertMs: Math.round(now - master.heardAt) }),
+      counters: this.tally.counters,
+      ledger: [],
+      history: this.#history,
+      ...(this.problem === undefined ? {} : { problem: this.problem }),
+    };
+  }
+
+  #common() {
+    const { name, interface: device, vhid, advbase, advskew, addresses } = this.#settings;
+    const { previous, reason, detail, seq } = this.#last;
+    const { master, sources, demotion } = this.state;
+    const self = this.#role === 'MASTER';
+    const holder = self ? (sources[4] ?? sources[6]) : master?.source;
+    return {
+      group: name,
+      interface: device,
+      vhid,
+      node: this.#node,
+      role: this.#role,
+      previous,
+      reason,
+      detail,
+      seq,
+      ...(holder === undefined ? {} : { master: { address: holder.text, self } }),
+      advbase,
+      advskew,
+      demotion,
+      addresses: addresses.map(formatCidr),
+    };
+  }
+}

@@ -1,0 +1,123 @@
+import { map, Subject, type Subscription } from 'rxjs';
+import { CarpError } from '../ports/error.ts';
+import { Group } from './group.ts';
+import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host } from './host.ts';
+import type { GroupSettings, HostSettings } from './settings.ts';
+import type { CarpEvent, HostStatus } from './status.ts';
+
+/** Settings that say the same are the same, whoever made the objects. */
+const fingerprint = (settings: GroupSettings, startDelay: number): string => JSON.stringify([settings, startDelay]);
+
+interface Member {
+  readonly group: Group;
+  readonly fingerprint: string;
+  readonly links: Subscription;
+}
+
+/** All groups of one node. */
+class CarpHost implements Host {
+  readonly node: string;
+  readonly #environmentOf: EnvironmentOf;
+  readonly #events$ = new Subject<CarpEvent>();
+  readonly #problems$ = new Subject<GroupProblem>();
+  readonly #members = new Map<string, Member>();
+  /** A group whose settings changed starts anew when its former self has said farewell. */
+  readonly #leaving = new Map<string, Promise<void>>();
+  #settings: HostSettings;
+  #ended = false;
+
+  constructor(settings: HostSettings, environmentOf: EnvironmentOf) {
+    this.node = settings.node;
+    this.#environmentOf = environmentOf;
+    this.#settings = settings;
+  }
+
+  get events$() {
+    return this.#events$;
+  }
+
+  get problems$() {
+    return this.#problems$;
+  }
+
+  #inOrder(): readonly Group[] {
+    return this.#settings.groups.flatMap(({ name }) => this.#members.get(name)?.group ?? []);
+  }
+
+  status(): HostStatus {
+    return { node: this.node, groups: this.#inOrder().map((group) => group.status()) };
+  }
+
+  snapshots(): readonly CarpEvent[] {
+    return this.#inOrder().map((group) => group.snapshot());
+  }
+
+  apply(settings: HostSettings): void {
+    if (this.#ended) throw new CarpError('CARP_FAILED', `${this.node} has been stopped`);
+    this.#settings = settings;
+    const wanted = new Map(settings.groups.map((group) => [group.name, fingerprint(group, settings.startDelay)]));
+    for (const [name, member] of this.#members) if (wanted.get(name) !== member.fingerprint) this.#remove(name, member);
+    for (const { name } of settings.groups) this.#startWhenFree(name);
+  }
+
+  #remove(name: string, { group, links }: Member): void {
+    this.#members.delete(name);
+    const left = group.stop().finally(() => {
+      links.unsubscribe();
+      this.#leaving.delete(name);
+      this.#startWhenFree(name);
+    });
+    this.#leaving.set(name, left);
+  }
+
+  /** Starts the group by its latest settings, if it is (still) wanted and nothing of that name is running. */
+  #startWhenFree(name: string): void {
+    const settings = this.#settings.groups.find((group) => group.name === name);
+    if (settings === undefined || this.#ended || this.#members.has(name) || this.#leaving.has(name)) return;
+    const { startDelay } = this.#settings;
+    const environment = this.#environmentOf(settings);
+    const group = new Group(settings, { node: this.node, startDelay, environment });
+    const links = group.events$.subscribe((event) => this.#events$.next(event));
+    links.add(
+      group.problems$
+        .pipe(map((problem): GroupProblem => (problem === undefined ? { group: name } : { group: name, problem })))
+        .subscribe((problem) => this.#problems$.next(problem)),
+    );
+    this.#members.set(name, { group, links, fingerprint: fingerprint(settings, startDelay) });
+    group.start();
+  }
+
+  async handOver(name: string, options: { readonly force: boolean }): Promise<HandOverReceipt> {
+    const member = this.#members.get(name);
+    if (member === undefined)
+      throw new CarpError('CARP_NO_GROUP', `${this.node} has no group ${name}`, {
+        remedy: '`carp status` lists the groups',
+      });
+    return member.group.handOver(options);
+  }
+
+  async stop(): Promise<void> {
+    this.#ended = true;
+    await Promise.all([...[...this.#members.values()].map(({ group }) => group.stop()), ...this.#leaving.values()]);
+    this.#complete();
+  }
+
+  crash(): void {
+    this.#ended = true;
+    for (const { group } of this.#members.values()) group.crash();
+    this.#complete();
+  }
+
+  #complete(): void {
+    this.#events$.complete();
+    this.#problems$.complete();
+  }
+}
+
+/**
+ * Makes a host. Its groups start with the first `apply`, so that nobody misses their first events.
+ *
+ * @param settings - its name counts; the groups are those of `apply`
+ */
+export const createHost = (settings: HostSettings, environmentOf: EnvironmentOf): Host =>
+  new CarpHost(settings, environmentOf);

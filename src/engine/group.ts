@@ -1,0 +1,271 @@
+import {
+  distinctUntilChanged,
+  EMPTY,
+  filter,
+  finalize,
+  firstValueFrom,
+  map,
+  merge,
+  type Observable,
+  ReplaySubject,
+  Subject,
+  Subscription,
+  shareReplay,
+  switchMap,
+  tap,
+  timer,
+} from 'rxjs';
+import type { Effect } from '../machine/effects.ts';
+import type { MachineEvent } from '../machine/events.ts';
+import { roleOf } from '../machine/state.ts';
+import type { LeaseRequest } from '../ports/addresses.ts';
+import type { Environment } from '../ports/environment.ts';
+import { CarpError, type Problem, problemOf } from '../ports/error.ts';
+import type { Log } from '../ports/log.ts';
+import type { Packet } from '../ports/transport.ts';
+import { authenticator } from '../protocol/authentication.ts';
+import { leaseSeconds } from '../protocol/timing.ts';
+import { type Millis, millis } from '../protocol/units.ts';
+import { Book } from './book.ts';
+import type { HandOverReceipt } from './host.ts';
+import { type InboundRules, inspect } from './inbound.ts';
+import { interpreter } from './interpreter.ts';
+import { type MachineStep, runMachine } from './loop.ts';
+import type { GroupSettings } from './settings.ts';
+import { type SendAdvert, Speaker } from './speaker.ts';
+import { type Standing, standings } from './standing.ts';
+import type { CarpEvent, GroupStatus } from './status.ts';
+import { familiesOf, type Wire } from './wire.ts';
+
+/** Longer than any farewell takes; a stop that has not ended by then is cut off. */
+const STOP_MS_MAX = 1400;
+
+export interface GroupContext {
+  readonly node: string;
+  readonly startDelay: Millis;
+  readonly environment: Environment;
+}
+
+const leaseRequest = (settings: GroupSettings): LeaseRequest | undefined =>
+  settings.addressing === 'manual' || settings.addresses.length === 0
+    ? undefined
+    : {
+        group: settings.name,
+        interface: settings.interface,
+        addresses: settings.addresses,
+        seconds: leaseSeconds(settings.advbase, settings.deadratio),
+      };
+
+type Receipt = Extract<Effect, { readonly type: 'handedOver' | 'nobodyTookOver' }>;
+
+/**
+ * One virtual host in action: it joins the pure machine to its wire, its addresses and its timers. It runs from
+ * `start` until `stop` or `crash`; it never throws into its maker, and never ends by itself.
+ */
+export class Group {
+  readonly settings: GroupSettings;
+  readonly #context: GroupContext;
+  readonly #book: Book;
+  readonly #log: Log;
+  readonly #events$ = new Subject<CarpEvent>();
+  readonly #problems$ = new ReplaySubject<Problem | undefined>(1);
+  readonly #commands$ = new Subject<MachineEvent>();
+  readonly #receipts$ = new Subject<Receipt>();
+  readonly #speaker: Speaker;
+  readonly #rules: InboundRules;
+  readonly #running = new Subscription();
+  #wire: Wire | undefined;
+  /** The count of lost packets when the last genuine advert came. */
+  #droppedBefore = 0;
+
+  constructor(settings: GroupSettings, context: GroupContext) {
+    const { environment, node } = context;
+    this.settings = settings;
+    this.#context = context;
+    this.#log = (level, message, fields) => environment.log(level, message, { node, group: settings.name, ...fields });
+    this.#book = new Book(settings, node, environment.wallClock);
+    const { vhid } = settings;
+    const addresses = settings.addresses.map(({ address }) => address);
+    const authentic = authenticator({ vhid, addresses }, environment.signer(settings.key));
+    const { random64 } = environment;
+    this.#speaker = new Speaker({ vhid, authenticator: authentic, form: 'with-link-local', random64 });
+    this.#rules = { vhid, authenticator: authentic, isOwn: (advert) => this.#speaker.isOwn(advert) };
+  }
+
+  /** Called once, when whoever wants to hear of the first transitions has subscribed. */
+  start(): void {
+    this.#running.add(
+      this.#run()
+        .pipe(finalize(() => this.#end()))
+        .subscribe({ next: (step) => this.#keep(step), complete: () => this.#running.unsubscribe() }),
+    );
+  }
+
+  /** Transitions, from now on. Completes at the end. */
+  get events$(): Observable<CarpEvent> {
+    return this.#events$;
+  }
+
+  /** What keeps the group from working: the present state first, if there has been any. Completes at the end. */
+  get problems$(): Observable<Problem | undefined> {
+    return this.#problems$;
+  }
+
+  #now(): Millis {
+    return millis(this.#context.environment.scheduler.now());
+  }
+
+  #run(): Observable<MachineStep> {
+    const { settings } = this;
+    const { environment, startDelay } = this.#context;
+    const request = leaseRequest(settings);
+    const standing$ = standings(settings, request, environment, startDelay).pipe(
+      tap((standing) => this.#stand(standing)),
+      shareReplay({ bufferSize: 1, refCount: true }),
+    );
+    const adverts$ = standing$.pipe(
+      map(({ wire }) => wire),
+      distinctUntilChanged(),
+      switchMap((wire) => wire?.packets$ ?? EMPTY),
+      map((packet) => this.#hear(packet)),
+      filter((event) => event !== undefined),
+    );
+    const inputs$ = merge(this.#commands$, adverts$, standing$.pipe(map((standing) => this.#readiness(standing))));
+    const machineSettings = {
+      ...settings,
+      families: familiesOf(settings),
+      tieBreak: settings.compatibility === 'ucarp' ? ('last-octet-first' as const) : ('numeric' as const),
+    };
+    const carryOut = interpreter({
+      lease: request === undefined ? undefined : { addresses: environment.addresses, request },
+      trouble: (problem) => this.#trouble(problem),
+      announce: request === undefined ? undefined : () => this.#announce(),
+      announceRefresh: settings.announceRefresh,
+      speak: (effect) => this.#speak(effect),
+      drain: () => this.#drain(),
+      scheduler: environment.scheduler,
+      log: this.#log,
+    });
+    return runMachine(inputs$, machineSettings, carryOut);
+  }
+
+  #readiness(standing: Standing): MachineEvent {
+    const at = this.#now();
+    return standing.ready
+      ? { type: 'becameReady', sources: standing.sources, reason: this.#book.isNew ? 'startup' : 'link-up', at }
+      : { type: 'becameUnready', reason: 'link-down', detail: standing.detail, at };
+  }
+
+  #stand(standing: Standing): void {
+    if (standing.wire !== this.#wire) this.#droppedBefore = 0;
+    this.#wire = standing.wire;
+    this.#trouble(standing.ready ? undefined : standing.problem);
+  }
+
+  #trouble(problem: Problem | undefined): void {
+    const known = this.#book.problem;
+    if (problem?.code === known?.code && problem?.message === known?.message) return;
+    this.#book.problem = problem;
+    this.#problems$.next(problem);
+    if (problem !== undefined) this.#log('error', problem.message, { remedy: problem.remedy });
+  }
+
+  #hear(packet: Packet): MachineEvent | undefined {
+    const verdict = inspect(packet, this.#rules);
+    const { tally } = this.#book;
+    if (verdict.type === 'refused') {
+      const { why, source } = verdict;
+      if (tally.count(why))
+        this.#log('warn', `refused an advert of ${source.text}: ${why}`, { times: tally.counters[why] });
+      return undefined;
+    }
+    tally.count('received');
+    tally.count('dropped', packet.dropped - this.#droppedBefore);
+    this.#droppedBefore = packet.dropped;
+    return { type: 'advertReceived', advert: verdict.advert, at: this.#now() };
+  }
+
+  #speak(effect: SendAdvert): void {
+    if (this.#wire === undefined) return;
+    const { tally, state } = this.#book;
+    const { sent, failures } = this.#speaker.speak(effect, this.#wire, state.sources);
+    tally.count('sent', sent);
+    for (const { family, message } of failures)
+      if (tally.count('sendErrors')) this.#log('warn', `cannot send over IPv${family}: ${message}`);
+  }
+
+  #drain(): number {
+    this.#wire?.drain();
+    return (this.#wire?.dropped() ?? 0) - this.#droppedBefore;
+  }
+
+  #announce(): void {
+    const { interface: device, addresses } = this.settings;
+    try {
+      const shared = addresses.map(({ address }) => address);
+      this.#context.environment.announcer.announce(device, shared);
+    } catch (error) {
+      this.#log('warn', `cannot announce the addresses: ${problemOf(error).message}`);
+    }
+  }
+
+  #keep({ state, effects }: MachineStep): void {
+    this.#book.state = state;
+    for (const effect of effects) {
+      if (effect.type === 'report') {
+        const { previous, role, reason, detail } = effect;
+        this.#log('info', `${previous} -> ${role} (${reason}): ${detail}`);
+        this.#events$.next(this.#book.transition(effect));
+      }
+      if (effect.type === 'handedOver' || effect.type === 'nobodyTookOver') this.#receipts$.next(effect);
+    }
+  }
+
+  snapshot(): CarpEvent {
+    return this.#book.snapshot();
+  }
+
+  status(): GroupStatus {
+    return this.#book.status(this.#now());
+  }
+
+  /** @throws (rejects) CarpError CARP_NOT_MASTER, CARP_NOBODY */
+  async handOver({ force }: { readonly force: boolean }): Promise<HandOverReceipt> {
+    const { name } = this.settings;
+    const { phase } = this.#book.state;
+    if (phase.name !== 'master')
+      throw new CarpError(
+        'CARP_NOT_MASTER',
+        phase.name === 'bowing-out'
+          ? `${name} is being handed over already`
+          : `${name} is ${roleOf(this.#book.state)} here, and only a MASTER can hand over`,
+      );
+    const receipt = firstValueFrom(this.#receipts$, { defaultValue: undefined });
+    this.#commands$.next({ type: 'handOverRequested', force, at: this.#now() });
+    const outcome = await receipt;
+    if (outcome === undefined) throw new CarpError('CARP_FAILED', `${name} ended before anybody took over`);
+    if (outcome.type === 'handedOver') return { address: outcome.to.text, afterMs: outcome.afterMs };
+    const state = outcome.released ? 'its addresses have been released' : 'this host is still MASTER';
+    throw new CarpError('CARP_NOBODY', `nobody took over ${name}; ${state}`);
+  }
+
+  /** Bows out, releases, ends. */
+  async stop(): Promise<void> {
+    if (this.#running.closed) return;
+    const ended = new Promise<void>((resolve) => this.#running.add(resolve));
+    this.#commands$.next({ type: 'stopRequested', at: this.#now() });
+    await Promise.race([ended, firstValueFrom(timer(STOP_MS_MAX, this.#context.environment.scheduler))]);
+    this.#running.unsubscribe();
+  }
+
+  /** Ends at once, silently. */
+  crash(): void {
+    this.#running.unsubscribe();
+  }
+
+  #end(): void {
+    this.#events$.complete();
+    this.#problems$.complete();
+    this.#receipts$.complete();
+  }
+}

@@ -1,0 +1,40 @@
+import type { HeardAdvert } from '../machine/events.ts';
+import type { Packet } from '../ports/transport.ts';
+import type { IpAddress } from '../protocol/address.ts';
+import { type Advert, decodeAdvert } from '../protocol/advert.ts';
+import type { Authenticator } from '../protocol/authentication.ts';
+import { CARP_TTL } from '../protocol/constants.ts';
+import { advertInterval } from '../protocol/timing.ts';
+import type { Vhid } from '../protocol/units.ts';
+
+/** Why a packet is not heard. Names of `netstat -s -p carp`, and `reflected` for an advert of our own. */
+export type Refusal = 'badttl' | 'badlen' | 'badsum' | 'badver' | 'badvhid' | 'badauth' | 'reflected';
+
+export type Inbound =
+  | { readonly type: 'heard'; readonly advert: HeardAdvert }
+  | { readonly type: 'refused'; readonly why: Refusal; readonly source: IpAddress };
+
+export interface InboundRules {
+  readonly vhid: Vhid;
+  readonly authenticator: Authenticator;
+  /** Whether an authentic advert is one that this host sent itself. */
+  readonly isOwn: (advert: Advert) => boolean;
+}
+
+/**
+ * Decides about one packet, in the fixed order of DESIGN D10: what costs little comes first, the HMAC last. The source
+ * address is never trusted: it is not signed.
+ */
+export const inspect = (packet: Packet, { vhid, authenticator, isOwn }: InboundRules): Inbound => {
+  const { source, destination, family } = packet;
+  const refuse = (why: Refusal): Inbound => ({ type: 'refused', why, source });
+  if (packet.ttl !== undefined && packet.ttl !== CARP_TTL) return refuse('badttl');
+  const decoded = decodeAdvert(packet.payload, { source, destination });
+  if (!decoded.ok) return refuse(decoded.fault);
+  const { advert } = decoded;
+  if (advert.vhid !== vhid) return refuse('badvhid');
+  if (authenticator.verify(advert) === undefined) return refuse('badauth');
+  if (isOwn(advert)) return refuse('reflected');
+  const { advbase, advskew } = advert;
+  return { type: 'heard', advert: { family, source, advbase, advskew, interval: advertInterval(advbase, advskew) } };
+};
