@@ -1,0 +1,156 @@
+/** What a schema cannot say. All rules look at everything, so that all mistakes are told at once. */
+import { parseCidr } from '../protocol/address.ts';
+import { addressRules } from './address-rules.ts';
+import { error, type Finding, formatPath, type Path, show, warning } from './findings.ts';
+import type { Loose } from './loose.ts';
+import { mqttPasswordRules, passwordRules, type Surroundings } from './secret-rules.ts';
+import type { GroupConfig, HostConfig, MqttConfig } from './types.ts';
+
+const NAME_LENGTH_MAX = 64;
+/** `+` and `#` are wildcards of MQTT; control characters and lone surrogates are no text. */
+const NOT_IN_TOPICS = /[+#\p{Cc}\p{Cs}]/u;
+
+/** Why a name is no level of an MQTT topic. */
+const nameProblem = (name: string): string | undefined => {
+  if (name === '') return 'must not be empty; it is part of MQTT topics and commands';
+  if (name.length > NAME_LENGTH_MAX) return `has ${name.length} characters; at most ${NAME_LENGTH_MAX} are allowed`;
+  return NOT_IN_TOPICS.test(name) || name.includes('/')
+    ? `${show(name)} has a character that MQTT topics cannot have: leave out /, +, # and control characters`
+    : undefined;
+};
+
+const nameRules = (name: string | undefined, path: Path): readonly Finding[] => {
+  const problem = name === undefined ? undefined : nameProblem(name);
+  return problem === undefined ? [] : [error(path, problem)];
+};
+
+/** Linux: dev_valid_name in net/core/dev.c, IFNAMSIZ. */
+const INTERFACE_BYTES_MAX = 15;
+
+const interfaceRules = (name: string | undefined, path: Path): readonly Finding[] => {
+  if (name === undefined) return [];
+  const bytes = Buffer.byteLength(name);
+  const isValid = bytes >= 1 && bytes <= INTERFACE_BYTES_MAX && !/[/:\s\p{Cc}]/u.test(name) && !/^\.\.?$/.test(name);
+  return isValid
+    ? []
+    : [
+        error(
+          path,
+          `must be the name of an interface (1 to 15 bytes, no / : or space), as ip link shows it, but is ${show(name)}`,
+        ),
+      ];
+};
+
+/** A longer base makes 3 x base, what the others wait, longer than the 255 s of a bow-out (protocol.md 4.3). */
+const ADVBASE_BOW_OUT_MAX = 85;
+
+const timingRules = (group: Loose<GroupConfig>, at: Path): readonly Finding[] => {
+  const { advbase, deadratio, preempt, preemptDelay } = group;
+  const hints: readonly (Finding | false)[] = [
+    deadratio === 1 &&
+      warning([...at, 'deadratio'], 'with 1, a single lost advert makes two hosts MASTER; use 3, as all systems do'),
+    advbase !== undefined &&
+      advbase > ADVBASE_BOW_OUT_MAX &&
+      warning(
+        [...at, 'advbase'],
+        'above 85, an orderly stop no longer makes a BSD or ucarp host take over at once; use 85 or less',
+      ),
+    advbase === 0 &&
+      warning(
+        [...at, 'advbase'],
+        'with 0, a killed agent leaves its address behind for up to 2 s after the takeover; use 1 or more',
+      ),
+    preemptDelay !== undefined &&
+      preemptDelay > 0 &&
+      preempt === false &&
+      warning([...at, 'preemptDelay'], 'has no effect without preempt: true'),
+  ];
+  return hints.filter((hint) => hint !== false);
+};
+
+const groupRules = (group: Loose<GroupConfig>, at: Path, around: Surroundings): readonly Finding[] => [
+  ...nameRules(group.name, [...at, 'name']),
+  ...interfaceRules(group.interface, [...at, 'interface']),
+  ...passwordRules(group, at, around),
+  ...addressRules(group, at),
+  ...timingRules(group, at),
+];
+
+interface Claimed {
+  /** Two that are equal in this clash. */
+  readonly key: string;
+  readonly path: Path;
+  readonly what: string;
+}
+
+const clashes = (claims: readonly Claimed[]): readonly Finding[] => {
+  const first = new Map<string, Claimed>();
+  return claims.flatMap((claim) => {
+    const earlier = first.get(claim.key);
+    if (earlier === undefined) first.set(claim.key, claim);
+    return earlier === undefined
+      ? []
+      : [error(claim.path, `${claim.what} is already used by ${formatPath(earlier.path)}`)];
+  });
+};
+
+const claimsOf = (group: Loose<GroupConfig>, i: number): readonly Claimed[] => {
+  const at: Path = ['groups', i];
+  const { name, interface: link, vhid, addresses = [] } = group;
+  const names =
+    name === undefined ? [] : [{ key: `name ${name}`, path: [...at, 'name'], what: `the name ${show(name)}` }];
+  if (link === undefined) return names;
+  const vhids =
+    vhid === undefined
+      ? []
+      : [{ key: `vhid ${vhid} ${link}`, path: [...at, 'vhid'], what: `vhid ${vhid} on ${show(link)}` }];
+  const shared = addresses.flatMap((text, j) => {
+    const cidr = text === undefined ? undefined : parseCidr(text);
+    // Twice in one group is told by the rules of that group.
+    const isFirst =
+      addresses.findIndex((other) => other !== undefined && parseCidr(other)?.address.text === cidr?.address.text) ===
+      j;
+    if (cidr === undefined || !isFirst) return [];
+    return [{ key: `address ${cidr.address.text} ${link}`, path: [...at, 'addresses', j], what: cidr.address.text }];
+  });
+  return [...names, ...vhids, ...shared];
+};
+
+const SCHEMES = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
+
+const mqttRules = (mqtt: Loose<MqttConfig>, around: Surroundings): readonly Finding[] => [
+  ...urlRules(mqtt.url),
+  ...baseRules(mqtt.base),
+  ...mqttPasswordRules(mqtt, around),
+];
+
+const URL_PATH = ['mqtt', 'url'];
+
+const urlRules = (text: string | undefined): readonly Finding[] => {
+  if (text === undefined) return [];
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // The URL itself is not shown: people write passwords into it.
+  if (url === undefined || !SCHEMES.includes(url.protocol) || url.hostname === '')
+    return [error(URL_PATH, 'must be a URL such as mqtt://broker:1883, mqtts://, ws:// or wss://')];
+  return url.password === ''
+    ? []
+    : [warning(URL_PATH, 'contains a password; it is safer in passwordFile, with the name in username')];
+};
+
+const baseRules = (base: string | undefined): readonly Finding[] =>
+  base === undefined || base.split('/').every((level) => nameProblem(level) === undefined)
+    ? []
+    : [error(['mqtt', 'base'], `must be a topic without wildcards, such as carp or site/carp, but is ${show(base)}`)];
+
+/** All that is wrong with a configuration beyond its form. */
+export const rules = (config: Loose<HostConfig>, around: Surroundings): readonly Finding[] => {
+  const groups = [...(config.groups ?? []).entries()].flatMap(([i, group]) =>
+    group === undefined ? [] : [{ group, i }],
+  );
+  return [
+    ...nameRules(config.node, ['node']),
+    ...(config.mqtt === undefined ? [] : mqttRules(config.mqtt, around)),
+    ...groups.flatMap(({ group, i }) => groupRules(group, ['groups', i], around)),
+    ...clashes(groups.flatMap(({ group, i }) => claimsOf(group, i))),
+  ];
+};

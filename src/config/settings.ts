@@ -1,0 +1,54 @@
+import type { GroupSettings, HostSettings } from '../engine/settings.ts';
+import { CarpError } from '../ports/error.ts';
+import { type Cidr, type IpAddress, parseAddress, parseCidr } from '../protocol/address.ts';
+import { keyOf } from '../protocol/authentication.ts';
+import { advBase, advSkew, seconds, vhid } from '../protocol/units.ts';
+import { resolvePassword } from './password.ts';
+import type { GroupConfig, HostConfig } from './types.ts';
+
+const cidr = (text: string): Cidr => {
+  const parsed = parseCidr(text);
+  if (parsed === undefined) throw new CarpError('CARP_CONFIG', `${text} is no address with a prefix length`);
+  return parsed;
+};
+
+const address = (text: string): IpAddress => {
+  const parsed = parseAddress(text);
+  if (parsed === undefined) throw new CarpError('CARP_CONFIG', `${text} is no address`);
+  return parsed;
+};
+
+/**
+ * A group in the engine's units, with its secret.
+ *
+ * @param group - as `parseConfig` returned it
+ * @throws CarpError CARP_CONFIG or CARP_NO_PERMISSION: the password cannot be read (any more)
+ */
+export const groupSettings = (group: GroupConfig, environment: NodeJS.ProcessEnv = process.env): GroupSettings => ({
+  name: group.name,
+  interface: group.interface,
+  vhid: vhid(group.vhid),
+  key: keyOf(resolvePassword(group, environment)),
+  addresses: group.addresses.map(cidr),
+  sources: [group.source ?? []].flat().map(address),
+  advbase: advBase(group.advbase),
+  advskew: advSkew(group.advskew),
+  deadratio: group.deadratio,
+  preempt: group.preempt,
+  preemptDelay: seconds(group.preemptDelay),
+  peers: group.peers.map(address),
+  addressing: group.addressing,
+  compatibility: group.compatibility,
+  announceRefresh: seconds(group.announceRefresh),
+});
+
+/** A host with all its groups in the engine's units. @throws CarpError as `groupSettings` */
+export const hostSettings = (config: HostConfig, environment: NodeJS.ProcessEnv = process.env): HostSettings => {
+  const { linkDown, sendErrors, stalled } = config.demotion;
+  return {
+    node: config.node,
+    startDelay: seconds(config.startDelay),
+    demotion: { linkDown, sendErrors, stalled },
+    groups: config.groups.map((group) => groupSettings(group, environment)),
+  };
+};

@@ -1,0 +1,96 @@
+/** What the file may say, and this version cannot do yet. Whoever builds it deletes its row. */
+import { error, type Finding, type Path } from './findings.ts';
+import type { Loose } from './loose.ts';
+import type { GroupConfig, HostConfig } from './types.ts';
+
+interface Gap<Config> {
+  readonly path: Path;
+  readonly isUsed: (config: Loose<Config>) => boolean;
+  readonly what: string;
+  readonly instead: string;
+}
+
+const GROUP_GAPS: readonly Gap<GroupConfig>[] = [
+  {
+    path: ['addressing'],
+    isUsed: ({ addressing }) => addressing === 'virtual-mac',
+    what: 'addressing virtual-mac',
+    instead: 'use interface or manual',
+  },
+  {
+    path: ['transport'],
+    isUsed: ({ transport }) => transport === 'raw-socket',
+    what: 'transport raw-socket',
+    instead: 'use auto or koffi',
+  },
+  {
+    path: ['compatibility'],
+    isUsed: ({ compatibility }) => compatibility !== undefined && compatibility !== 'auto',
+    what: 'compatibility other than auto',
+    instead: 'use auto, which all systems understand',
+  },
+  {
+    path: ['replay'],
+    isUsed: ({ replay }) => replay === 'strict',
+    what: 'replay strict',
+    instead: 'use auto',
+  },
+  {
+    path: ['hooks'],
+    isUsed: ({ hooks }) => hooks !== undefined,
+    what: 'hooks',
+    instead: 'remove it; flows and MQTT tell of every change',
+  },
+  {
+    path: ['track'],
+    isUsed: ({ track }) => (track?.length ?? 0) > 0,
+    what: 'track',
+    instead: 'remove it',
+  },
+  {
+    path: ['routes'],
+    isUsed: ({ routes }) => (routes?.length ?? 0) > 0,
+    what: 'routes',
+    instead: 'remove it',
+  },
+  {
+    path: ['sync'],
+    isUsed: ({ sync }) => sync !== undefined,
+    what: 'sync',
+    instead: 'remove it',
+  },
+];
+
+const HOST_GAPS: readonly Gap<HostConfig>[] = [
+  {
+    path: ['demotion', 'scope'],
+    isUsed: ({ demotion }) => demotion?.scope === 'host',
+    what: 'demotion.scope host',
+    instead: 'use sync',
+  },
+  {
+    path: ['mqtt', 'homeAssistant'],
+    isUsed: ({ mqtt }) => mqtt?.homeAssistant === true,
+    what: 'mqtt.homeAssistant',
+    instead: 'use false',
+  },
+  {
+    path: ['mqtt', 'commands'],
+    isUsed: ({ mqtt }) => mqtt?.commands === true,
+    what: 'mqtt.commands true',
+    instead: 'use false',
+  },
+];
+
+const findGaps = <Config>(gaps: readonly Gap<Config>[], config: Loose<Config>, at: Path): readonly Finding[] =>
+  gaps
+    .filter(({ isUsed }) => isUsed(config))
+    .map(({ path, what, instead }) => error([...at, ...path], `${what} is not supported by this version: ${instead}`));
+
+/** An error for each setting that this version does not know how to obey. */
+export const unsupported = (config: Loose<HostConfig>): readonly Finding[] => [
+  ...findGaps(HOST_GAPS, config, []),
+  ...(config.groups ?? []).flatMap((group, i) =>
+    group === undefined ? [] : findGaps(GROUP_GAPS, group, ['groups', i]),
+  ),
+];

@@ -1,0 +1,134 @@
+import { Ajv2020, type DefinedError } from 'ajv/dist/2020.js';
+import { closest } from './closest.ts';
+import { error, type Finding, type Path, show } from './findings.ts';
+import type { Loose } from './loose.ts';
+import { configSchema } from './schema.ts';
+import type { HostConfig } from './types.ts';
+
+const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: true, verbose: true });
+ajv.addVocabulary(['unit']);
+const isValid = ajv.compile(configSchema);
+
+/** The parts of a schema that messages are made of. */
+interface Expectation {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
+}
+
+/** Their values are never shown. */
+const SECRETS: readonly unknown[] = ['pass', 'password'];
+
+const range = ({ minimum, exclusiveMinimum, maximum }: Expectation): string => {
+  const low = minimum ?? exclusiveMinimum;
+  if (low === undefined || maximum === undefined) return '';
+  return exclusiveMinimum === undefined ? ` from ${low} to ${maximum}` : ` above ${low}, up to ${maximum}`;
+};
+
+const expected = (schema: Expectation): string => {
+  if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`;
+  if (schema.type === 'integer') return `a whole number${range(schema)}`;
+  if (schema.type === 'number') return `a number${range(schema)}`;
+  if (schema.type === 'boolean') return 'true or false';
+  if (schema.type === 'array') return 'a list';
+  return schema.type === 'object' ? 'an object (settings below it, indented)' : 'text';
+};
+
+const kind = (value: unknown): string => {
+  if (typeof value === 'string') return 'text';
+  return typeof value === 'number' || typeof value === 'boolean' ? `a ${typeof value}` : show(value);
+};
+
+/** What came instead. Text where a structure should be may be anything, a password too: only its kind is told. */
+const came = (path: Path, schema: Expectation, value: unknown): string => {
+  if (SECRETS.includes(path.at(-1))) return kind(value);
+  return schema.type === 'object' || schema.type === 'array' ? kind(value) : show(value);
+};
+
+const isScalar = (value: unknown): boolean => typeof value === 'number' || typeof value === 'boolean';
+
+const mismatch = (path: Path, schema: Expectation, value: unknown): string => {
+  const hint = schema.type === 'string' && isScalar(value) ? '; put it in quotes' : '';
+  return `must be ${expected(schema)}, but is ${came(path, schema, value)}${hint}`;
+};
+
+const isIndex = (parent: unknown, step: string): boolean => Array.isArray(parent) && /^\d+$/.test(step);
+
+/** A JSON pointer as a path into this value. */
+const pathOf = (pointer: string, root: unknown): Path => {
+  const path: (string | number)[] = [];
+  let value = root;
+  for (const raw of pointer.split('/').slice(1)) {
+    const step = raw.replaceAll('~1', '/').replaceAll('~0', '~');
+    path.push(isIndex(value, step) ? Number(step) : step);
+    value = (value as Readonly<Record<string, unknown>> | undefined)?.[step];
+  }
+  return path;
+};
+
+const unknownKey = (key: string, schema: Expectation): string => {
+  const keys = Object.keys(schema.properties ?? {});
+  const suggestion = closest(key, keys);
+  return `is no setting; ${suggestion === undefined ? `there are ${keys.join(', ')}` : `did you mean ${suggestion}?`}`;
+};
+
+/** The entries of `anyOf` that did not fit are told by `anyOf` itself. */
+const isAlternative = ({ schemaPath }: DefinedError): boolean => schemaPath.includes('/anyOf/');
+
+const describeFault = (fault: DefinedError, root: unknown): Finding => {
+  const path = pathOf(fault.instancePath, root);
+  const schema = (fault.parentSchema ?? {}) as Expectation;
+  switch (fault.keyword) {
+    case 'additionalProperties': {
+      const key = fault.params.additionalProperty;
+      return error([...path, key], unknownKey(key, schema));
+    }
+    case 'required': {
+      const key = fault.params.missingProperty;
+      return error([...path, key], `is missing: ${schema.properties?.[key]?.description ?? 'it is required'}`);
+    }
+    case 'anyOf':
+      return error(path, 'must be an address, or a list of at most two');
+    case 'maxLength':
+      return error(path, `is too long; at most ${fault.params.limit} characters are allowed`);
+    case 'minLength':
+      return error(path, 'must not be empty; give it a value, or remove it');
+    case 'maxItems':
+      return error(path, `has too many entries; at most ${fault.params.limit} are allowed`);
+    case 'minItems':
+      return error(path, 'must not be empty; name a program, or remove it');
+    default:
+      return error(path, mismatch(path, schema, fault.data));
+  }
+};
+
+/** Takes away what a finding is about, so that what is left has the types of the schema. */
+const prune = (root: unknown, path: Path): void => {
+  const parent = path.slice(0, -1).reduce<unknown>((value, step) => (value as Record<string, unknown>)?.[step], root);
+  const last = path.at(-1);
+  if (last === undefined || typeof parent !== 'object' || parent === null) return;
+  if (Array.isArray(parent) && typeof last === 'number') parent[last] = undefined;
+  else delete (parent as Record<string, unknown>)[last];
+};
+
+export interface Validated {
+  readonly findings: readonly Finding[];
+  /** The whole configuration if there are no findings; else what is left of it. With defaults. */
+  readonly config: Loose<HostConfig>;
+}
+
+/** Checks against the schema, and completes with defaults. Changes `value`, and keeps it. */
+export const validate = (value: unknown): Validated => {
+  if (isValid(value)) return { findings: [], config: value as HostConfig };
+  const faults = (isValid.errors ?? []) as DefinedError[];
+  const told = faults.filter((fault) => !isAlternative(fault)).map((fault) => describeFault(fault, value));
+  // A number that is no whole one and too large has two faults, and one message.
+  const unique = new Map(told.map((finding) => [JSON.stringify([finding.path, finding.message]), finding]));
+  const findings = [...unique.values()];
+  for (const { path } of findings) prune(value, path);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return { findings, config: isObject ? (value as Loose<HostConfig>) : {} };
+};
