@@ -26,13 +26,14 @@ export class Broker {
     // The port is free: the namespace is ours alone.
     writeFileSync(
       file,
-      `listener 1883 ${client.ipv4}\nallow_anonymous true\npersistence false\nuser root\nlog_dest stderr\n`,
+      `listener 1883 ${client.ipv4}\nallow_anonymous true\npersistence false\nuser root\nlog_dest stderr\nlog_type all\n`,
     );
     const broker = lan.instrument(client.namespace, 'mosquitto', ['mosquitto', '-c', file]);
     await broker.untilLine(/running|Opening ipv4 listen socket/, 10_000);
-    const argv = ['mosquitto_sub', '-h', client.ipv4, '-t', filter, '-F', '%t %p', '-V', '5', '-d'];
+    const argv = ['mosquitto_sub', '-h', client.ipv4, '-t', filter, '-F', '%t %p', '-V', '5'];
     const subscriber = lan.instrument(client.namespace, 'mosquitto_sub', argv);
-    await subscriber.untilLine(/SUBACK/, 10_000);
+    // The subscriber keeps such news to itself while its output is no terminal; the broker does not.
+    await broker.untilLine(/Sending SUBACK/, 10_000);
     return new Broker(`mqtt://${client.ipv4}:1883`, subscriber);
   }
 
