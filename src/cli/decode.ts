@@ -3,14 +3,13 @@ import { createSigner } from '../adapters/node/hmac.ts';
 import { readPassfile } from '../config/password.ts';
 import { CarpError } from '../ports/error.ts';
 import { type IpAddress, parseAddress, parseCidr } from '../protocol/address.ts';
-import { type Advert, hasValidChecksum, readAdvert, versionOf } from '../protocol/advert.ts';
 import { type Authenticator, authenticator, keyOf } from '../protocol/authentication.ts';
-import { ADVERT_LENGTH, CARP_TTL, KEY_LENGTH } from '../protocol/constants.ts';
-import { advertInterval } from '../protocol/timing.ts';
-import { toExactMillis, type Vhid } from '../protocol/units.ts';
-import { type CarpPacket, carpPacket } from './ip-packet.ts';
+import { KEY_LENGTH } from '../protocol/constants.ts';
+import type { Vhid } from '../protocol/units.ts';
+import { line, reportOf, Summary, type Verifier } from './advert-report.ts';
+import { carpPacket } from './ip-packet.ts';
 import { type Command, Exit, parseOptions, usageError } from './options.ts';
-import { print, printJson, style } from './output.ts';
+import { print, printJson } from './output.ts';
 import { readPcap } from './pcap.ts';
 
 const HELP = `Usage: carp decode [--json] [--pass PASSWORD | --passfile FILE] [--address ADDRESS]... FILE.pcap
@@ -25,29 +24,6 @@ FILE.pcap is a classic pcap file, as tcpdump writes it; - reads standard input.
 An advert's digest signs the password together with all shared addresses of the group, of both families. So it is
 checked only if the password and at least one address are given, and is "unchecked" otherwise.`;
 
-/** Why a receiver would refuse the packet (names of netstat -s -p carp), or why it cannot be told. */
-type Problem = 'badver' | 'badlen' | 'badttl' | 'badsum' | 'badvhid' | 'badauth' | 'fragment' | 'cut';
-
-/** One line of `--json` (DESIGN 10). What cannot be read from a packet is missing. */
-interface Report {
-  readonly at: string;
-  readonly source: string;
-  readonly destination: string;
-  readonly ttl: number;
-  readonly version?: number;
-  readonly vhid?: number;
-  readonly advbase?: number;
-  readonly advskew?: number;
-  readonly demotion?: number;
-  /** 16 hexadecimal digits. */
-  readonly counter?: string;
-  readonly checksum?: 'ok' | 'bad';
-  readonly digest: 'ok' | 'bad' | 'unchecked';
-  readonly problem?: Problem;
-}
-
-type Verifier = (advert: Advert) => 'ok' | 'bad' | 'unchecked';
-
 const createVerifier = (password: Uint8Array | undefined, addresses: readonly IpAddress[]): Verifier => {
   if (password === undefined || addresses.length === 0) return () => 'unchecked';
   const sign = createSigner(keyOf(password));
@@ -58,104 +34,6 @@ const createVerifier = (password: Uint8Array | undefined, addresses: readonly Ip
     return known.verify(advert) === undefined ? 'bad' : 'ok';
   };
 };
-
-const report = (packet: CarpPacket, at: number, verify: Verifier): Report => {
-  const { payload, state, ttl } = packet;
-  const version = versionOf(payload);
-  const envelope = {
-    at: new Date(at).toISOString(),
-    source: packet.source.text,
-    destination: packet.destination.text,
-    ttl,
-    ...(version === undefined || state === 'fragment' ? {} : { version }),
-  };
-  const unreadable = (problem: Problem): Report => ({ ...envelope, digest: 'unchecked', problem });
-  if (state === 'fragment') return unreadable('fragment');
-  // VRRP shares the protocol number. Its version 3 is told by the version, its version 2 by being shorter than CARP.
-  if (version !== undefined && version !== 2) return unreadable('badver');
-  if (payload.length < ADVERT_LENGTH) return unreadable(state === 'cut' ? 'cut' : 'badlen');
-  const advert = readAdvert(payload);
-  const checksum = hasValidChecksum(payload, packet) ? 'ok' : 'bad';
-  const digest = verify(advert);
-  const problems: readonly (Problem | false)[] = [
-    ttl !== CARP_TTL && 'badttl',
-    checksum === 'bad' && 'badsum',
-    advert.vhid === 0 && 'badvhid',
-    digest === 'bad' && 'badauth',
-  ];
-  const problem = problems.find((found) => found !== false);
-  return {
-    ...envelope,
-    vhid: advert.vhid,
-    advbase: advert.advbase,
-    advskew: advert.advskew,
-    demotion: advert.demotion,
-    counter: advert.counter.toString(16).padStart(16, '0'),
-    checksum,
-    digest,
-    ...(problem ? { problem } : {}),
-  };
-};
-
-const EXPLANATION: Readonly<Record<Problem, string>> = {
-  badver: 'not CARP, whose version is 2',
-  badlen: `shorter than the ${ADVERT_LENGTH} bytes of CARP: VRRP version 2?`,
-  badttl: 'the TTL is not 255: it crossed a router',
-  badsum: 'altered on its way, or another protocol',
-  badvhid: 'vhid 0 belongs to nobody',
-  badauth: 'another password, other addresses, or altered',
-  fragment: 'only a fragment of a packet',
-  cut: 'the capture kept only its beginning: capture with tcpdump -s 0',
-};
-
-const verdict = (name: string, value: string): string =>
-  `${name} ${value === 'bad' ? style('red', value) : value === 'ok' ? style('green', value) : value}`;
-
-const isBowOut = ({ advbase, advskew }: Report): boolean => advbase === 255 && advskew === 255;
-
-const line = (item: Report): string => {
-  const { problem, vhid, advbase, advskew, checksum } = item;
-  const start = `${item.at} ${item.source} > ${item.destination} ttl ${item.ttl}`;
-  const reason = problem === undefined ? '' : `: ${style('yellow', problem)} (${EXPLANATION[problem]})`;
-  if (vhid === undefined || advbase === undefined || advskew === undefined || checksum === undefined)
-    return `${start}${item.version === undefined ? '' : ` version ${item.version}`}${reason}`;
-  const interval = toExactMillis(advertInterval(advbase as Advert['advbase'], advskew as Advert['advskew'])) / 1000;
-  const pace = isBowOut(item) ? 'bow-out' : `every ${interval.toFixed(3)} s`;
-  const demotion = item.demotion === 0 ? '' : ` demotion ${item.demotion}`;
-  const fields = `vhid ${vhid} advbase ${advbase} advskew ${advskew}${demotion} (${pace}) counter ${item.counter}`;
-  return `${start} ${fields} ${verdict('checksum', checksum)} ${verdict('digest', item.digest)}${reason}`;
-};
-
-const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`;
-
-/** What a person wants to know after many lines. */
-class Summary {
-  #adverts = 0;
-  #others = 0;
-  readonly #speakers = new Set<string>();
-  readonly #problems = new Map<Problem, number>();
-  #checked = 0;
-
-  add(item: Report): void {
-    this.#adverts += 1;
-    this.#speakers.add(`vhid ${item.vhid ?? '?'} from ${item.source}`);
-    if (item.digest !== 'unchecked') this.#checked += 1;
-    if (item.problem !== undefined) this.#problems.set(item.problem, (this.#problems.get(item.problem) ?? 0) + 1);
-  }
-
-  skip(): void {
-    this.#others += 1;
-  }
-
-  toString(): string {
-    const others = this.#others === 0 ? '' : `; ${count(this.#others, 'packet')} of other protocols`;
-    if (this.#adverts === 0) return `no CARP adverts${others}`;
-    const problems = [...this.#problems].map(([problem, times]) => `${times} ${problem}`).join(', ');
-    const digests = this.#checked === 0 ? 'digests unchecked' : `${count(this.#checked, 'digest')} checked`;
-    const speakers = [...this.#speakers].sort().join(', ');
-    return `${count(this.#adverts, 'advert')} (${speakers}), ${digests}, ${problems === '' ? 'no problems' : problems}${others}`;
-  }
-}
 
 const addressesOf = (texts: readonly string[]): readonly IpAddress[] =>
   texts.map((text) => {
@@ -204,21 +82,25 @@ export const command: Command = {
       throw usageError('decode', `decode takes one file, not ${positionals.length}`);
     const verify = createVerifier(passwordOf(values.pass, values.passfile), addressesOf(values.address));
     const summary = new Summary();
+    const sumUp = (): void => {
+      if (!values.json) print(`${summary}`);
+    };
     try {
       for await (const frame of readPcap(file, file === '-' ? process.stdin : createReadStream(file))) {
         const packet = carpPacket(frame);
         if (packet === undefined) summary.skip();
         else {
-          const item = report(packet, frame.at, verify);
+          const item = reportOf(packet, frame.at, verify);
           summary.add(item);
           if (values.json) printJson(item);
           else print(line(item));
         }
       }
     } catch (error) {
+      if (!summary.isEmpty) sumUp();
       throw fileError(file, error);
     }
-    if (!values.json) print(`${summary}`);
+    sumUp();
     return Exit.done;
   },
 };

@@ -19,11 +19,17 @@ const distance = (a: string, b: string): number => {
 /** Longer words are no misspelling of anything here, and would take long to compare. */
 const LENGTH_MAX = 40;
 
-/** The word that was probably meant: at most a third of its letters are wrong, whatever the case. */
+/** As many letters make an abbreviation. */
+const ABBREVIATION_MIN = 3;
+
+/** The word that was probably meant: at most a third of its letters are wrong, or it is the beginning; in any case. */
 export const closest = (word: string, candidates: readonly string[]): string | undefined => {
   if (word.length > LENGTH_MAX) return undefined;
-  return candidates
+  const isBeginning = (candidate: string): boolean =>
+    word.length >= ABBREVIATION_MIN && candidate.toLowerCase().startsWith(word.toLowerCase());
+  const similar = candidates
     .map((candidate) => ({ candidate, wrong: distance(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, wrong }) => wrong <= Math.max(1, Math.floor(candidate.length / 3)))
-    .sort((a, b) => a.wrong - b.wrong)[0]?.candidate;
+    .sort((a, b) => a.wrong - b.wrong);
+  return similar[0]?.candidate ?? candidates.find(isBeginning);
 };

@@ -74,7 +74,8 @@ export const parseConfig = (value: unknown, options: ParseOptions = {}): ParsedC
       .map(({ path, message }) => {
         const line = lineOf?.(path);
         return { path: formatPath(path), message, ...(line === undefined ? {} : { line }) };
-      });
+      })
+      .sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   const errors = told('error');
   const warnings = told('warning');
   // Without findings nothing was taken away: it is whole.

@@ -88,7 +88,8 @@ const describeFault = (fault: DefinedError, root: unknown): Finding => {
     }
     case 'required': {
       const key = fault.params.missingProperty;
-      return error([...path, key], `is missing: ${schema.properties?.[key]?.description ?? 'it is required'}`);
+      const what = schema.properties?.[key]?.description?.replace(/\.$/, '');
+      return error([...path, key], `is missing${what === undefined ? '' : ` (${what})`}; set it`);
     }
     case 'anyOf':
       return error(path, 'must be an address, or a list of at most two');
