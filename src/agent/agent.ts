@@ -51,7 +51,7 @@ export interface Agent {
 
 /** An agent that runs nothing yet. It must be stopped. */
 export const createAgent = (options: AgentOptions): Agent => {
-  const { world, scheduler, log, version } = options;
+  const { world, scheduler, version } = options;
   const events$ = new Subject<CarpEvent>();
   const problems$ = new Subject<ProblemNotice>();
   const hosts = new Map<string, Hosted>();
@@ -80,11 +80,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     const node = host.node;
     hosts.set(node, host);
     host.events$.subscribe((event) => events$.next(event));
-    host.problems$.subscribe(({ group, problem }) => {
-      if (problem === undefined) log('info', `${node} ${group}: the problem has gone`);
-      else log('warn', `${node} ${group}: ${problem.message}`, remedyOf(problem));
-      problems$.next({ node, group, ...(problem === undefined ? {} : { problem }) });
-    });
+    host.problems$.subscribe((problem) => problems$.next({ node, ...problem }));
     return host;
   };
 
@@ -110,12 +106,11 @@ export const createAgent = (options: AgentOptions): Agent => {
   };
 
   const retryRefused = async (): Promise<void> => {
-    const waiting = [...hosts.values()].filter(
-      (host) => host.isWaiting && host.problems().some(({ problem }) => problem?.code === 'CARP_DUPLICATE'),
-    );
-    for (const host of waiting) {
+    for (const host of hosts.values()) {
+      const { waiting } = host;
+      if (waiting.length === 0) continue;
       await world.prepare(host.plan.places);
-      if (host.plan.places.some((place) => host.isRefused(place) && world.isReady(place))) await host.run(host.plan);
+      if (waiting.some(world.isReady)) await host.run(host.plan);
     }
   };
   retries.add(
@@ -157,8 +152,6 @@ export const createAgent = (options: AgentOptions): Agent => {
     },
   };
 };
-
-const remedyOf = ({ remedy }: Problem): Readonly<Record<string, unknown>> => (remedy === undefined ? {} : { remedy });
 
 const requireDistinct = (configs: readonly HostConfig[]): void => {
   const nodes = configs.map(({ node }) => node);

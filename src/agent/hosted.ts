@@ -3,6 +3,7 @@ import type { GroupConfig, HostConfig, MqttConfig } from '../config/types.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host } from '../engine/host.ts';
 import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import type { CarpEvent, GroupStatus, HostStatus, PublicRole } from '../engine/status.ts';
+import type { Environment } from '../ports/environment.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { absentGroup } from './absent-group.ts';
@@ -52,10 +53,10 @@ export class Hosted {
   #engineEvents = new Subscription();
   #publisher: Publisher | undefined;
   #ending: Promise<void> | undefined;
-  /** What environments the engine's groups were made with; settings alone do not say it. */
-  #kinds = new Map<string, string>();
-  /** Groups without an environment: the next plan tries again. */
-  #refused = new Set<string>();
+  /** What the engine's groups run in. */
+  #environments = new Map<string, { readonly kind: string; readonly environment: Environment }>();
+  /** Groups without an environment, and why: the next `run` tries again. The engine does not know them. */
+  #refused = new Map<string, Problem>();
   #stopped = new Map<string, GroupStatus>();
 
   constructor(plan: Plan, options: HostedOptions) {
@@ -71,23 +72,24 @@ export class Hosted {
     return this.#plan;
   }
 
-  /** Whether a group waits for an environment that it may get later. */
-  get isWaiting(): boolean {
-    return this.#refused.size > 0;
-  }
-
-  isRefused({ group }: Place): boolean {
-    return this.#refused.has(group.name);
+  /** Groups that may run as soon as another agent lets go of their virtual host. */
+  get waiting(): readonly Place[] {
+    return this.#plan.places.filter(({ group }) => this.#refused.get(group.name)?.code === 'CARP_DUPLICATE');
   }
 
   /** Runs this plan from now on. Groups that stay the same do not notice. The environments must be prepared. */
   async run(plan: Plan): Promise<void> {
+    if (this.#ending !== undefined) return;
     const before = this.#plan;
+    const troubled = this.#troubles();
     this.#plan = plan;
-    if (this.#crashed || this.#ending !== undefined) return;
-    this.#tellUnfit(before, plan);
+    if (this.#crashed) return;
+    const moved = this.#settle(plan);
+    this.#tellTroubles(troubled);
     if (this.#engine === undefined) this.#start();
-    else this.#apply(this.#engine, plan);
+    // The engine leaves a group alone whose settings did not change. One that gets another environment has to go first.
+    if (moved.size > 0) this.#apply((name) => !moved.has(name));
+    this.#apply(() => true);
     if (JSON.stringify(before.config.mqtt) === JSON.stringify(plan.config.mqtt) && this.#publisher !== undefined)
       return;
     const former = this.#publisher;
@@ -103,7 +105,7 @@ export class Hosted {
       .filter(({ name }) => !running.some(({ group }) => group === name))
       .map((group) => this.#stopped.get(group.name) ?? this.#absent(group, at));
     const overlaid = running.map((group) => {
-      const problem = this.#plan.unfit.get(group.group);
+      const problem = this.#troubles().get(group.group);
       return problem === undefined ? group : { ...group, problem };
     });
     return { node: this.node, groups: [...overlaid, ...others] };
@@ -120,7 +122,7 @@ export class Hosted {
   }
 
   handOver(group: string, force: boolean): Promise<HandOverReceipt> {
-    if (this.#engine === undefined || this.#plan.unfit.has(group))
+    if (this.#engine === undefined || this.#refused.has(group))
       return Promise.reject(
         new CarpError('CARP_NOT_MASTER', `group ${group} of ${this.node} does not run`, { remedy: 'carp status' }),
       );
@@ -163,6 +165,7 @@ export class Hosted {
     if (!this.#crashed || this.#ending !== undefined) return;
     this.#stopped.clear();
     this.#start();
+    this.#apply(() => true);
     this.#publish();
   }
 
@@ -171,40 +174,46 @@ export class Hosted {
   }
 
   #start(): void {
-    this.#kinds = new Map(this.#plan.places.map((place) => [place.group.name, kindOf(place)]));
-    this.#refused.clear();
-    const engine = this.#options.createHost(this.#plan.settings, (group) => this.#environment(group));
+    const engine = this.#options.createHost({ ...this.#plan.settings, groups: [] }, (group) =>
+      this.#environment(group),
+    );
     this.#engine = engine;
     this.#engineEvents = engine.events$.subscribe((event) => this.events$.next(event));
     this.#engineEvents.add(engine.problems$.subscribe((problem) => this.problems$.next(problem)));
-    // Problems of the very start came before anybody could listen.
-    for (const { group, problem } of engine.status().groups)
-      if (problem !== undefined) this.problems$.next({ group, problem });
   }
 
-  #apply(engine: Host, { settings, places }: Plan): void {
-    const kinds = new Map(places.map((place) => [place.group.name, kindOf(place)]));
-    const moved = ({ name }: GroupSettings): boolean =>
-      this.#refused.has(name) || (this.#kinds.has(name) && this.#kinds.get(name) !== kinds.get(name));
-    // The engine leaves a group alone whose settings did not change. One that gets another environment has to go first.
-    if (settings.groups.some(moved)) {
-      const staying = settings.groups.filter((group) => !moved(group));
-      this.#refused.clear();
-      engine.apply({ ...settings, groups: staying });
-    }
-    this.#kinds = kinds;
-    engine.apply(settings);
+  #apply(isWanted: (group: string) => boolean): void {
+    const { settings } = this.#plan;
+    const groups = settings.groups.filter(({ name }) => this.#environments.has(name) && isWanted(name));
+    this.#engine?.apply({ ...settings, groups });
   }
 
-  #environment(group: GroupSettings): ReturnType<EnvironmentOf> {
-    const place = this.#plan.places.find((candidate) => candidate.group.name === group.name);
-    if (place === undefined) throw new CarpError('CARP_NO_GROUP', `there is no group ${group.name}`);
-    try {
-      return this.#options.world.environment(place);
-    } catch (error) {
-      this.#refused.add(group.name);
-      throw error;
+  /** Finds environments for all groups of the plan. Returns those that ran in another one. */
+  #settle({ places }: Plan): ReadonlySet<string> {
+    const before = this.#environments;
+    this.#environments = new Map();
+    this.#refused = new Map();
+    const moved = new Set<string>();
+    for (const place of places) {
+      const { name } = place.group;
+      const kind = kindOf(place);
+      const present = before.get(name);
+      try {
+        // Asked for every time: also a group that runs may have lost what it needs.
+        const environment = this.#options.world.environment(place);
+        this.#environments.set(name, present?.kind === kind ? present : { kind, environment });
+        if (present !== undefined && present.kind !== kind) moved.add(name);
+      } catch (error) {
+        this.#refused.set(name, problemOf(error));
+      }
     }
+    return moved;
+  }
+
+  #environment(group: GroupSettings): Environment {
+    const found = this.#environments.get(group.name);
+    if (found === undefined) throw new CarpError('CARP_NO_GROUP', `there is no group ${group.name}`);
+    return found.environment;
   }
 
   #publish(): void {
@@ -220,9 +229,20 @@ export class Hosted {
     }
   }
 
-  #tellUnfit(before: Plan, after: Plan): void {
-    for (const [group, problem] of after.unfit) this.problems$.next({ group, problem });
-    for (const group of before.unfit.keys()) if (!after.unfit.has(group)) this.problems$.next({ group });
+  /** What is wrong with groups beyond the engine's knowledge. */
+  #troubles(): ReadonlyMap<string, Problem> {
+    return new Map([...this.#refused, ...this.#plan.unfit]);
+  }
+
+  #tellTroubles(before: ReadonlyMap<string, Problem>): void {
+    const { log } = this.#options;
+    const after = this.#troubles();
+    for (const [group, problem] of after) {
+      if (JSON.stringify(before.get(group)) === JSON.stringify(problem)) continue;
+      log('error', problem.message, { node: this.node, group, remedy: problem.remedy });
+      this.problems$.next({ group, problem });
+    }
+    for (const group of before.keys()) if (!after.has(group)) this.problems$.next({ group });
   }
 
   #tellStopped(last: GroupStatus, at: string): void {
@@ -237,7 +257,7 @@ export class Hosted {
 
   #absent(group: GroupConfig, at: string): GroupStatus {
     const role: PublicRole = 'INIT';
-    const problem = this.#plan.unfit.get(group.name);
+    const problem = this.#troubles().get(group.name);
     const detail = problem?.message ?? 'the group does not run';
     const status = { node: this.node, group, role, previous: role, seq: 0, detail, at };
     return absentGroup(problem === undefined ? status : { ...status, problem });

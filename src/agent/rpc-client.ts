@@ -28,7 +28,8 @@ export interface RpcClient {
   readonly logs$: Observable<LogNotice>;
   /** Emits once, also to late subscribers, when the connection has ended. */
   readonly closed$: Observable<void>;
-  readonly info: () => Promise<AgentInfo>;
+  /** Waits for `waitMs`, where the agent may still be starting. */
+  readonly info: (waitMs?: number) => Promise<AgentInfo>;
   readonly status: () => Promise<AgentStatus>;
   readonly subscribe: () => Promise<void>;
   readonly configure: (params: ConfigureParams) => Promise<void>;
@@ -84,7 +85,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     problems$,
     logs$,
     closed$,
-    info: () => call(() => connection.sendRequest(Rpc.info)),
+    info: (waitMs) => call(() => connection.sendRequest(Rpc.info), waitMs),
     status: () => call(() => connection.sendRequest(Rpc.status)),
     subscribe: () => call(() => connection.sendRequest(Rpc.subscribe)),
     configure: (params) => call(() => connection.sendRequest(Rpc.configure, params)),
