@@ -20,7 +20,7 @@ import {
   stay,
   without,
 } from './steps.ts';
-import { after, exactIntervalMs, intervalMs, intervalNow, masterDownMs, masterDownNow, staggerMs } from './timings.ts';
+import { after, HAND_OVER_AT, intervalMs, intervalNow, masterDownMs, masterDownNow, staggerMs } from './timings.ts';
 
 type PhaseOf<Name extends Phase['name']> = Extract<Phase, { readonly name: Name }>;
 
@@ -37,7 +37,7 @@ const betterIsAlive = ({ better, ...state }: State, heard: HeardAdvert, at: numb
 const silence = (state: State, at: number, settings: MachineSettings): string => {
   const limit = `the limit is ${masterDownMs(state, settings)} ms`;
   return state.master === undefined
-    ? `no advert since the start; ${limit}`
+    ? `no MASTER was heard; ${limit}`
     : `no advert of ${state.master.source.text} for ${Math.round(at - state.master.heardAt)} ms; ${limit}`;
 };
 
@@ -48,7 +48,7 @@ const heardBowOut = (state: State, event: EventOf<'advertReceived'>, settings: M
   if (state.phase.name === 'staggering') return stay(state);
   const own = state.sources[advert.family];
   return [
-    inPhase(state, { name: 'staggering', detail: `${advert.source.text} said farewell` }),
+    inPhase(without(state, 'preemptSince'), { name: 'staggering', detail: `${advert.source.text} said farewell` }),
     [...disarm('preempt'), arm('stagger', after(at, staggerMs(state, settings, own)))],
   ];
 };
@@ -66,7 +66,8 @@ const heardWorse = (state: State, event: EventOf<'advertReceived'>, settings: Ma
       reason: 'master-slow',
       detail: `${numbers}, more than the ${masterDownNow(state, settings)}/256 s after which this host takes over`,
     });
-  if (!settings.preempt) return listen(followed, at, settings);
+  // A host in maintenance never preempts, not even one that is slower still (DESIGN D6).
+  if (!settings.preempt || state.demotion >= HAND_OVER_AT) return listen(followed, at, settings);
   if (settings.preemptDelay === 0)
     return claim(followed, at, settings, { reason: 'preempt', detail: `${numbers}, this host every ${mine}/256 s` });
   const [next, effects] = listen(followed, at, settings);
@@ -86,16 +87,18 @@ const heard = (state: State, event: EventOf<'advertReceived'>, settings: Machine
   return [next, [...disarm('preempt'), ...effects]];
 };
 
-/** A claim is contested like a reign, but whoever loses it has nothing to give up. */
+/** A claim is contested like a reign; whoever loses it gives up at most what it is about to add. */
 const claimHeard = (
   state: State,
-  phase: PhaseOf<'claiming'>,
+  phase: PhaseOf<'claiming' | 'taking'>,
   event: EventOf<'advertReceived'>,
   settings: MachineSettings,
 ): Step => {
   if (isBowOut(event.advert)) return stay(state);
   const verdict = judge(event.advert, event.at, phase.reign, state, settings);
-  return verdict.winner === 'other' ? heard(state, event, settings) : stay(state);
+  if (verdict.winner !== 'other') return stay(state);
+  const [next, effects] = heard(state, event, settings);
+  return [next, phase.name === 'taking' ? [{ type: 'releaseAddresses' }, ...effects] : effects];
 };
 
 const masterDownExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
@@ -126,24 +129,35 @@ const drained = (state: State, event: EventOf<'drained'>, settings: MachineSetti
   return stay(state);
 };
 
+/** The followed MASTER may have changed its rank, or this host its own, since the wait began. */
+const preemptExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
+  const { preemptSince, master } = state;
+  if (preemptSince === undefined) return stay(state);
+  const worse = master !== undefined && master.interval > intervalNow(state, settings);
+  if (!worse || state.demotion >= HAND_OVER_AT) return stay(without(state, 'preemptSince'));
+  const waited = `waited ${Math.round(event.at - preemptSince)} ms before it preempts ${master.source.text}`;
+  return claim(state, event.at, settings, { reason: 'preempt', detail: waited });
+};
+
 const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
   const { phase } = state;
+  const heldUp = event.at - event.due > intervalMs(state, settings);
   switch (event.timer) {
     case 'masterDown':
       return masterDownExpired(state, event, settings);
     case 'stagger':
-      return phase.name === 'staggering'
-        ? claim(state, event.at, settings, { reason: 'bow-out-heard', detail: phase.detail })
-        : stay(state);
-    case 'preempt': {
-      if (state.preemptSince === undefined) return stay(state);
-      const waited = `waited ${Math.round(event.at - state.preemptSince)} ms before it preempts`;
-      return claim(without(state, 'preemptSince'), event.at, settings, { reason: 'preempt', detail: waited });
-    }
+      if (phase.name !== 'staggering') return stay(state);
+      // Held up since the farewell: somebody else has probably answered it.
+      return heldUp
+        ? extend(state, event.at, settings)
+        : claim(state, event.at, settings, { reason: 'bow-out-heard', detail: phase.detail });
+    case 'preempt':
+      // Held up in the meantime: the next advert that is worse starts the wait anew.
+      return heldUp ? stay(without(state, 'preemptSince')) : preemptExpired(state, event, settings);
     case 'hold':
       if (phase.name !== 'claiming') return stay(state);
       // Held up in the middle of a claim: what was true when it was sent need not be true now.
-      return event.at - event.due > intervalMs(state, settings)
+      return heldUp
         ? listen(state, event.at, settings)
         : [inPhase(state, { ...phase, last: true }), [{ type: 'drain' }]];
     case 'advert':
@@ -153,23 +167,29 @@ const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: Ma
   }
 };
 
-const becomeMaster = (
-  state: State,
-  phase: PhaseOf<'taking'>,
-  at: EventOf<'addressesTaken'>['at'],
-  settings: MachineSettings,
-): Step => {
-  const due = Math.max(phase.reign.due, at) === at ? after(at, exactIntervalMs(state, settings)) : phase.reign.due;
-  const reigning = inPhase(without(state, 'master', 'better', 'preemptSince'), {
-    name: 'master',
-    reign: { ...phase.reign, due },
-  });
+/** The claim was the first advert. If adding the addresses took so long that the second is overdue, it goes out now. */
+const becomeMaster = (state: State, { reign, reason, detail }: PhaseOf<'taking'>): Step => {
   const effects: readonly Effect[] = [
     { type: 'startAnnouncing' },
-    report(state, 'MASTER', phase.reason, phase.detail),
-    arm('advert', due),
+    report(state, 'MASTER', reason, detail),
+    arm('advert', reign.due),
   ];
-  return [reigning, effects];
+  return [inPhase(without(state, 'master', 'better', 'preemptSince'), { name: 'master', reign }), effects];
+};
+
+/** Whoever has just claimed has made others fall silent: it tells them to go on without it. */
+const stopped = (state: State): Step => {
+  const { name } = state.phase;
+  return [
+    inPhase(state, { name: 'stopped' }),
+    [
+      ...disarm('masterDown', 'hold', 'stagger', 'preempt'),
+      ...(name === 'claiming' || name === 'taking' ? [bowOut] : []),
+      ...(name === 'taking' ? ([{ type: 'releaseAddresses' }] as const) : []),
+      report(state, 'STOPPED', 'stop', 'was BACKUP'),
+      { type: 'finish' },
+    ],
+  ];
 };
 
 /** Rules of INIT are in transition.ts, those of MASTER in master.ts. */
@@ -177,14 +197,15 @@ export const backup = (state: State, event: MachineEvent, settings: MachineSetti
   const { phase } = state;
   switch (event.type) {
     case 'advertReceived':
-      if (phase.name === 'claiming') return claimHeard(state, phase, event, settings);
-      return phase.name === 'taking' ? stay(state) : heard(state, event, settings);
+      return phase.name === 'claiming' || phase.name === 'taking'
+        ? claimHeard(state, phase, event, settings)
+        : heard(state, event, settings);
     case 'timerExpired':
       return timerExpired(state, event, settings);
     case 'drained':
       return drained(state, event, settings);
     case 'addressesTaken':
-      return phase.name === 'taking' ? becomeMaster(state, phase, event.at, settings) : stay(state);
+      return phase.name === 'taking' ? becomeMaster(state, phase) : stay(state);
     case 'addressesFailed': {
       if (phase.name !== 'taking') return stay(state);
       // The claim made others fall silent: tell them to go on without this host.
@@ -192,14 +213,7 @@ export const backup = (state: State, event: MachineEvent, settings: MachineSetti
       return [next, [bowOut, ...effects]];
     }
     case 'stopRequested':
-      return [
-        inPhase(state, { name: 'stopped' }),
-        [
-          ...disarm('masterDown', 'hold', 'stagger', 'preempt'),
-          report(state, 'STOPPED', 'stop', 'was BACKUP'),
-          { type: 'finish' },
-        ],
-      ];
+      return stopped(state);
     case 'becameReady':
     case 'becameUnready':
     case 'demotionChanged':

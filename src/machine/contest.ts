@@ -2,7 +2,7 @@ import { compareAddresses, type IpAddress, sameAddress } from '../protocol/addre
 import type { Millis } from '../protocol/units.ts';
 import type { HeardAdvert } from './events.ts';
 import type { MachineSettings } from './settings.ts';
-import type { Reign, State } from './state.ts';
+import type { Reign, State, TiedRival } from './state.ts';
 import { intervalNow, masterDownMs, TIE_PATIENCE } from './timings.ts';
 
 /** Two hosts that both speak for a group: who goes on (DESIGN D3). */
@@ -19,6 +19,20 @@ const beats = (a: IpAddress, b: IpAddress, tieBreak: MachineSettings['tieBreak']
   return compareAddresses(reversed(a), reversed(b)) < 0;
 };
 
+/** What is known of a tied rival. One that was silent for a master-down time is a new one: its old adverts do not count. */
+export const tiedRival = (
+  { source, family }: HeardAdvert,
+  at: Millis,
+  reign: Reign,
+  state: State,
+  settings: MachineSettings,
+): TiedRival => {
+  const known = reign.tied?.[family];
+  return known !== undefined && sameAddress(known.source, source) && at - known.heardAt < masterDownMs(state, settings)
+    ? { ...known, heardAt: at }
+    : { source, sentBefore: reign.sent, since: at, heardAt: at };
+};
+
 /**
  * Ties are judged on IPv4 if the group has it. On IPv6 only when that rival has been there for one master-down time
  * and nobody was heard on IPv4 meanwhile: the two families could otherwise come to different results.
@@ -26,14 +40,14 @@ const beats = (a: IpAddress, b: IpAddress, tieBreak: MachineSettings['tieBreak']
 const ipv4Settles = (
   heard: HeardAdvert,
   at: Millis,
-  reign: Reign,
+  rival: TiedRival,
   state: State,
   settings: MachineSettings,
 ): boolean => {
   if (heard.family === 4 || !settings.families.includes(4)) return false;
   const patience = masterDownMs(state, settings);
   const heardOnIpv4 = state.heardIpv4At !== undefined && at - state.heardIpv4At < patience;
-  return heardOnIpv4 || at - (reign.tied?.since ?? at) < patience;
+  return heardOnIpv4 || at - rival.since < patience;
 };
 
 export const judge = (
@@ -52,7 +66,8 @@ export const judge = (
       detail: `${source.text} advertises every ${heard.interval}/256 s, this host every ${mine}/256 s`,
     };
   if (heard.interval > mine) return { winner: 'self', tied: false };
-  if (ipv4Settles(heard, at, reign, state, settings)) return { winner: 'undecided' };
+  const rival = tiedRival(heard, at, reign, state, settings);
+  if (ipv4Settles(heard, at, rival, state, settings)) return { winner: 'undecided' };
 
   const tie = (why: string): Verdict => ({
     winner: 'other',
@@ -60,10 +75,10 @@ export const judge = (
     detail: `${source.text} advertises every ${mine}/256 s as well, and ${why}`,
   });
   const own = state.sources[heard.family];
-  if (own === undefined || sameAddress(own, source)) return tie('its address is this host’s own');
+  if (own === undefined) return tie(`this host has no IPv${heard.family} address to compare`);
+  if (sameAddress(own, source)) return tie('its address is this host’s own');
   if (beats(source, own, settings.tieBreak)) return tie(`its address wins over ${own.text}`);
-  const { tied } = reign;
-  const unheard = tied !== undefined && sameAddress(tied.source, source) ? reign.sent - tied.sentBefore : 0;
+  const unheard = reign.sent - rival.sentBefore;
   return unheard >= TIE_PATIENCE
     ? tie(`goes on after ${unheard} adverts of this host`)
     : { winner: 'self', tied: true };

@@ -1,8 +1,6 @@
 /** What happens to a MASTER: it advertises, defends, yields, and says farewell. */
-import { sameAddress } from '../protocol/address.ts';
 import type { Millis } from '../protocol/units.ts';
-import { judge } from './contest.ts';
-import type { Effect } from './effects.ts';
+import { judge, tiedRival } from './contest.ts';
 import type { EventOf, HeardAdvert, MachineEvent } from './events.ts';
 import type { Reason } from './roles.ts';
 import type { MachineSettings } from './settings.ts';
@@ -16,6 +14,7 @@ import {
   follow,
   inPhase,
   isBowOut,
+  receipt,
   report,
   type Step,
   stay,
@@ -27,7 +26,9 @@ import {
   ANSWER_GAP_MS,
   after,
   exactIntervalMs,
+  HAND_OVER_AT,
   intervalMs,
+  intervalNow,
   leaseMs,
   RELEASE_AFTER_CLAIM_MS,
   SUCCESSOR_WAIT_MS,
@@ -48,8 +49,7 @@ const advertiseNow = (state: State, reign: Reign, at: Millis, settings: MachineS
 
 const advertDue = (state: State, reign: Reign, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
   const { at, due } = event;
-  if (at - reign.sentAt > leaseMs(settings) && at - due > intervalMs(state, settings))
-    return recover(state, reign, `held up for ${Math.round(at - due)} ms, longer than its lease`);
+  if (due < reign.due) return stay(state);
   // Added up from the last due time, not from now: adverts do not drift. After a stall the rhythm starts anew.
   const next = after(due, exactIntervalMs(state, settings));
   if (next <= at) return advertiseNow(state, reign, at, settings);
@@ -58,6 +58,10 @@ const advertDue = (state: State, reign: Reign, event: EventOf<'timerExpired'>, s
     [advert('regular', state, settings), arm('advert', next)],
   ];
 };
+
+/** A MASTER whose advert is so late that its lease is over, whatever it is that wakes it (DESIGN D12). */
+const overslept = (state: State, { sentAt, due }: Reign, at: Millis, settings: MachineSettings): boolean =>
+  at - sentAt > leaseMs(settings) && at - due > intervalMs(state, settings);
 
 /** Past its lease a MASTER owns nothing any more: it gives up what is left and looks before it talks (DESIGN D12). */
 const recover = (state: State, reign: Reign, detail: string): Step => [
@@ -79,10 +83,13 @@ const recovered = (state: State, phase: PhaseOf<'recovering'>, at: Millis, setti
   return [claiming, [...effects, ...more]];
 };
 
-const tiedWith = (reign: Reign, heard: HeardAdvert, at: Millis): Reign =>
-  reign.tied !== undefined && sameAddress(reign.tied.source, heard.source)
-    ? reign
-    : { ...reign, tied: { source: heard.source, sentBefore: reign.sent, since: at } };
+/** Follows a rival, and knows it as a better one unless it is worse. */
+const followRival = (state: State, rival: HeardAdvert, at: Millis, settings: MachineSettings): State => {
+  const followed = follow(state, rival, at);
+  return rival.interval > intervalNow(state, settings)
+    ? followed
+    : { ...followed, better: { source: rival.source, at, interval: rival.interval } };
+};
 
 /** Tells a rival and the neighbours who is MASTER, at most every 100 ms. */
 const defend = (state: State, reign: Reign, at: Millis, settings: MachineSettings): Step => {
@@ -104,22 +111,21 @@ const heard = (
   // A rival that leaves has told the neighbours its MAC until now.
   if (isBowOut(rival)) return defend(state, reign, at, settings);
   const verdict = judge(rival, at, reign, state, settings);
+  const tied = (): Reign => ({
+    ...reign,
+    tied: { ...reign.tied, [rival.family]: tiedRival(rival, at, reign, state, settings) },
+  });
   switch (verdict.winner) {
-    case 'other': {
-      const better = { source: rival.source, at, interval: rival.interval };
-      const { reason, detail } = verdict;
-      return stepDown({ ...follow(state, rival, at), better }, at, settings, {
-        reason,
-        detail,
-        first: [yieldAdvert(rival, state, settings)],
+    case 'other':
+      return stepDown(followRival(state, rival, at, settings), at, settings, {
+        reason: verdict.reason,
+        detail: verdict.detail,
+        first: yieldAdvert(rival, state, settings),
       });
-    }
     case 'self':
-      return verdict.tied
-        ? defend(state, tiedWith(reign, rival, at), at, settings)
-        : defend(state, without(reign, 'tied'), at, settings);
+      return defend(state, verdict.tied ? tied() : without(reign, 'tied'), at, settings);
     case 'undecided':
-      return [reigning(state, tiedWith(reign, rival, at)), []];
+      return [reigning(state, tied()), []];
   }
 };
 
@@ -142,46 +148,55 @@ const successorHeard = (state: State, phase: PhaseOf<'bowing-out'>, event: Event
   ];
 };
 
-const stopped = (state: State, reason: Reason, detail: string): Step => [
+const stopped = (state: State, detail: string): Step => [
   inPhase(state, { name: 'stopped' }),
   [
     ...disarm('advert', 'bowOut', 'release'),
     { type: 'releaseAddresses' },
     { type: 'stopAnnouncing' },
-    report(state, 'STOPPED', reason, detail),
+    report(state, 'STOPPED', 'stop', detail),
     { type: 'finish' },
   ],
 ];
 
 const handedOver = (state: State, phase: PhaseOf<'bowing-out'>, at: Millis, settings: MachineSettings): Step => {
-  const { successor, reason, ending } = phase;
-  if (successor === undefined) return stay(state);
-  const heardAfter = Math.round((state.master?.heardAt ?? at) - phase.since);
-  const detail = `${successor.text} took over after ${heardAfter} ms`;
-  const receipt: Effect = { type: 'handedOver', to: successor, afterMs: heardAfter };
-  const [next, effects] =
-    ending === 'stop' ? stopped(state, 'stop', detail) : stepDown(state, at, settings, { reason, detail });
-  return [next, [...effects, receipt]];
+  const outcome = receipt(state, phase);
+  if (outcome.type !== 'handedOver') return stay(state);
+  const detail = `${outcome.to.text} took over after ${outcome.afterMs} ms`;
+  return endFarewell(state, phase, at, settings, { reason: phase.reason, detail });
 };
 
-const nobodyTookOver = (state: State, phase: PhaseOf<'bowing-out'>, at: Millis, settings: MachineSettings): Step => {
-  const waited = `nobody took over within ${Math.round(at - phase.since)} ms`;
-  const failure = (released: boolean): Effect => ({ type: 'nobodyTookOver', released });
-  switch (phase.ending) {
-    case 'stop': {
-      const [next, effects] = stopped(state, 'stop', waited);
-      return [next, [...effects, failure(true)]];
-    }
-    case 'release': {
-      const [next, effects] = stepDown(state, at, settings, { reason: 'forced', detail: waited });
-      return [next, [...effects, failure(true)]];
-    }
-    case 'stay': {
-      // Whoever heard the farewell must hear that it is void.
-      const [next, effects] = advertiseNow(state, phase.reign, at, settings);
-      return [next, [...effects, { type: 'announceAgain' }, failure(false)]];
-    }
+/** Gives up the addresses, as MASTER that becomes BACKUP or as one that stops. */
+const endFarewell = (
+  state: State,
+  phase: PhaseOf<'bowing-out'>,
+  at: Millis,
+  settings: MachineSettings,
+  because: { readonly reason: Reason; readonly detail: string },
+): Step => {
+  const [next, effects] =
+    phase.ending === 'stop' ? stopped(state, because.detail) : stepDown(state, at, settings, because);
+  return [next, [...effects, receipt(state, phase)]];
+};
+
+const nobodyTookOver = (
+  state: State,
+  phase: PhaseOf<'bowing-out'>,
+  event: EventOf<'timerExpired'>,
+  settings: MachineSettings,
+): Step => {
+  if (phase.successor !== undefined) return stay(state);
+  const { at, due } = event;
+  const detail = `nobody took over within ${Math.round(at - phase.since)} ms`;
+  if (phase.ending !== 'stay') return endFarewell(state, phase, at, settings, { reason: 'forced', detail });
+  // Held up meanwhile: the successor is perhaps there already, so this host looks before it talks (DESIGN D12).
+  if (at - due > intervalMs(state, settings)) {
+    const [next, effects] = recover(state, phase.reign, `held up for ${Math.round(at - due)} ms while it handed over`);
+    return [next, [...effects, receipt(state, phase)]];
   }
+  // Whoever heard the farewell must hear that it is void.
+  const [next, effects] = advertiseNow(state, phase.reign, at, settings);
+  return [next, [...effects, { type: 'announceAgain' }, { type: 'nobodyTookOver', released: false }]];
 };
 
 const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
@@ -189,7 +204,7 @@ const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: Ma
   if (event.timer === 'advert' && phase.name === 'master') return advertDue(state, phase.reign, event, settings);
   if (phase.name !== 'bowing-out') return stay(state);
   if (event.timer === 'release') return handedOver(state, phase, event.at, settings);
-  return event.timer === 'bowOut' ? nobodyTookOver(state, phase, event.at, settings) : stay(state);
+  return event.timer === 'bowOut' ? nobodyTookOver(state, phase, event, settings) : stay(state);
 };
 
 /**
@@ -209,18 +224,22 @@ const demotionChanged = (
   return before === demotion ? stay(state) : advertiseNow(state, phase.reign, at, settings);
 };
 
-const HAND_OVER_AT = 240;
-
 /** @param before - the demotion before this event */
 export const master = (state: State, event: MachineEvent, settings: MachineSettings, before: number): Step => {
   const { phase } = state;
   if (phase.name !== 'master' && phase.name !== 'bowing-out' && phase.name !== 'recovering') return stay(state);
+  if (phase.name === 'master' && overslept(state, phase.reign, event.at, settings)) {
+    const late = Math.round(event.at - phase.reign.due);
+    const [looking, first] = recover(state, phase.reign, `held up for ${late} ms, longer than its lease`);
+    const [next, effects] = master(looking, event, settings, before);
+    return [next, [...first, ...effects]];
+  }
   switch (event.type) {
     case 'advertReceived':
       if (phase.name === 'master') return heard(state, phase, event, settings);
       if (phase.name === 'bowing-out') return successorHeard(state, phase, event);
       if (isBowOut(event.advert)) return stay(state);
-      return stepDown(follow(state, event.advert, event.at), event.at, settings, {
+      return stepDown(followRival(state, event.advert, event.at, settings), event.at, settings, {
         reason: 'stalled',
         detail: `${phase.detail}; ${event.advert.source.text} is MASTER`,
       });
@@ -231,23 +250,26 @@ export const master = (state: State, event: MachineEvent, settings: MachineSetti
     case 'leaseLapsed':
       if (phase.name === 'master') return recover(state, phase.reign, event.detail);
       if (phase.name === 'recovering') return stay(state);
-      return phase.ending === 'stop'
-        ? stopped(state, 'stop', event.detail)
-        : stepDown(state, event.at, settings, { reason: 'stalled', detail: event.detail });
+      return endFarewell(state, phase, event.at, settings, { reason: 'stalled', detail: event.detail });
     case 'addressesLost':
       if (phase.name === 'recovering') return stay(state);
-      return stepDown(state, event.at, settings, { reason: 'address-lost', detail: event.detail, first: [bowOut] });
+      return phase.name === 'bowing-out'
+        ? endFarewell(state, phase, event.at, settings, { reason: 'address-lost', detail: event.detail })
+        : stepDown(state, event.at, settings, { reason: 'address-lost', detail: event.detail, first: [bowOut] });
     case 'demotionChanged':
       return phase.name === 'master' ? demotionChanged(state, phase, event, before, settings) : stay(state);
     case 'handOverRequested':
-      if (phase.name !== 'master') return stay(state);
+      if (phase.name === 'recovering') return [state, [{ type: 'nobodyTookOver', released: true }]];
+      if (phase.name === 'bowing-out')
+        return stay(event.force && phase.ending === 'stay' ? inPhase(state, { ...phase, ending: 'release' }) : state);
       return startBowOut(state, phase.reign, event.at, {
         reason: 'hand-over',
         ending: event.force ? 'release' : 'stay',
       });
     case 'stopRequested':
-      if (phase.name === 'recovering') return stopped(state, 'stop', phase.detail);
+      if (phase.name === 'recovering') return stopped(state, phase.detail);
       if (phase.name === 'master') return startBowOut(state, phase.reign, event.at, { reason: 'stop', ending: 'stop' });
+      if (phase.ending === 'stop') return stay(state);
       return [
         inPhase(state, { ...phase, ending: 'stop' }),
         phase.successor === undefined ? [arm('bowOut', after(event.at, SUCCESSOR_WAIT_MS.stop))] : [],

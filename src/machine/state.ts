@@ -1,4 +1,4 @@
-import { type IpAddress, sameAddress } from '../protocol/address.ts';
+import { type Family, type IpAddress, sameAddress } from '../protocol/address.ts';
 import type { Millis, Ticks } from '../protocol/units.ts';
 import type { Sources } from './events.ts';
 import type { Reason, Role } from './roles.ts';
@@ -13,6 +13,15 @@ export interface FollowedMaster {
   readonly heardAt: Millis;
 }
 
+/** Another MASTER with the same interval, as it is heard in one family. */
+export interface TiedRival {
+  readonly source: IpAddress;
+  /** Adverts that this host had sent in its reign when the rival was first heard. */
+  readonly sentBefore: number;
+  readonly since: Millis;
+  readonly heardAt: Millis;
+}
+
 /** What a sitting MASTER remembers. */
 export interface Reign {
   /** When the next advert is due. Added up exactly, so that adverts do not drift. */
@@ -22,8 +31,8 @@ export interface Reign {
   readonly sent: number;
   /** When a rival was last answered out of turn. */
   readonly answeredAt?: Millis;
-  /** A tied rival: how many adverts we had sent when it was first heard, and when it was first heard on IPv6. */
-  readonly tied?: { readonly source: IpAddress; readonly sentBefore: number; readonly since: Millis };
+  /** By family: a rival that speaks in both would otherwise be taken for a new one with each advert. */
+  readonly tied?: { readonly [family in Family]?: TiedRival };
 }
 
 export type Phase =

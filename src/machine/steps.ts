@@ -48,17 +48,14 @@ export const bowOut: Effect = { type: 'sendAdvert', kind: 'bow-out', ...BOW_OUT 
 /**
  * The last advert of a MASTER that yields: its own, made one tick worse if it would tie with the one it answers. The
  * winner then hears a rival and announces itself again; an equal advert would make a BSD winner yield too (DESIGN D3).
+ * One tick worse than 255/254 would be a bow-out, which would promote others: there nothing is sent.
  */
-export const yieldAdvert = (heard: HeardAdvert, state: State, settings: MachineSettings): Effect => {
+export const yieldAdvert = (heard: HeardAdvert, state: State, settings: MachineSettings): readonly Effect[] => {
   const mine = intervalNow(state, settings);
-  if (mine > heard.interval) return advert('yield', state, settings);
+  if (mine > heard.interval) return [advert('yield', state, settings)];
   const worse = heard.interval + 1;
-  return {
-    type: 'sendAdvert',
-    kind: 'yield',
-    advbase: (worse >> 8) as AdvBase,
-    advskew: (worse & 0xff) as AdvSkew,
-  };
+  const rank = { advbase: (worse >> 8) as AdvBase, advskew: (worse & 0xff) as AdvSkew };
+  return isBowOut(rank) ? [] : [{ type: 'sendAdvert', kind: 'yield', ...rank }];
 };
 
 /** Listens for the whole master-down time from now on. */
@@ -79,7 +76,7 @@ export const claim = (
 ): Step => {
   const reign: Reign = { due: after(at, exactIntervalMs(state, settings)), sentAt: at, sent: 1 };
   return [
-    inPhase(state, { name: 'claiming', ...because, reign, last: false }),
+    inPhase(without(state, 'preemptSince'), { name: 'claiming', ...because, reign, last: false }),
     [
       ...disarm('masterDown', 'stagger', 'preempt'),
       advert('claim', state, settings),
@@ -107,6 +104,12 @@ export const stepDown = (
     ],
   ];
 };
+
+/** How a farewell ended: every hand-over gets exactly one receipt, whatever cuts it short. */
+export const receipt = (state: State, { successor, since }: Extract<Phase, { name: 'bowing-out' }>): Effect =>
+  successor === undefined
+    ? { type: 'nobodyTookOver', released: true }
+    : { type: 'handedOver', to: successor, afterMs: Math.round((state.master?.heardAt ?? since) - since) };
 
 /** Remembers who is MASTER. A host that speaks in both families has two addresses. */
 export const follow = (state: State, heard: HeardAdvert, at: Millis): State => {

@@ -12,6 +12,8 @@ export const RELEASE_AFTER_CLAIM_MS = CLAIM_HOLD_MS + 2;
 export const SUCCESSOR_WAIT_MS = { stay: 1500, release: 1500, stop: 1000 } as const;
 /** A rival is answered out of turn at most this often: enough to end a healed split at once, too rare to amplify a flood. */
 export const ANSWER_GAP_MS = 100;
+/** From this sum of demotions on, a host hands over and does not preempt; it stays MASTER only as last resort (DESIGN D6). */
+export const HAND_OVER_AT = 240;
 /** A tied rival that has not yielded to this many adverts does not hear them (or compares differently): yield. */
 export const TIE_PATIENCE = 3;
 

@@ -20,7 +20,7 @@ import type { MachineEvent } from './events.ts';
 import { master } from './master.ts';
 import type { MachineSettings } from './settings.ts';
 import { roleOf, type State } from './state.ts';
-import { disarm, inPhase, listen, report, type Step, stay, without } from './steps.ts';
+import { bowOut, disarm, inPhase, listen, receipt, report, type Step, stay, without } from './steps.ts';
 
 const ALL_TIMERS = ['masterDown', 'advert', 'hold', 'stagger', 'preempt', 'bowOut', 'release'] as const;
 
@@ -52,18 +52,23 @@ const init = (state: State, event: MachineEvent, settings: MachineSettings): Ste
   }
 };
 
-/** The link or the source address is gone: nothing can be said any more, not even farewell. */
+/** The link or the source address is gone: nothing can be said any more, not even farewell. Unless this is an order. */
 const becameUnready = (state: State, event: Extract<MachineEvent, { readonly type: 'becameUnready' }>): Step => {
   const holding = roleOf(state) === 'MASTER' || state.phase.name === 'taking';
   const forgetful = without(inPhase(state, { name: 'init' }), 'master', 'better', 'heardIpv4At', 'preemptSince');
-  const ending = state.phase.name === 'bowing-out' && state.phase.ending === 'stop';
+  const { phase } = state;
+  const ending = phase.name === 'bowing-out' && phase.ending === 'stop';
+  const ordered = event.reason === 'forced' || event.reason === 'stop';
+  const farewell = ordered && (phase.name === 'master' || phase.name === 'claiming' || phase.name === 'taking');
   return [
     { ...(ending ? inPhase(forgetful, { name: 'stopped' }) : forgetful), sources: {} },
     [
+      ...(farewell ? [bowOut] : []),
       ...(holding ? ([{ type: 'releaseAddresses' }, { type: 'stopAnnouncing' }] as const) : []),
       ...disarm(...ALL_TIMERS),
       report(state, ending ? 'STOPPED' : 'INIT', ending ? 'stop' : event.reason, event.detail),
       ...(ending ? ([{ type: 'finish' }] as const) : []),
+      ...(phase.name === 'bowing-out' ? [receipt(state, phase)] : []),
     ],
   ];
 };
