@@ -1,0 +1,180 @@
+/**
+ * Runs the Linux adapters inside a network namespace for a test outside: a Node process lives in one namespace, so this
+ * file is started with `ip netns exec` and takes its orders through IPC.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { createAnnouncer } from '../../src/adapters/linux/announcer.ts';
+import { createKoffiTransport } from '../../src/adapters/linux/koffi-transport.ts';
+import { libc } from '../../src/adapters/linux/libc.ts';
+import { Linux } from '../../src/adapters/linux/linux-constants.ts';
+import { membership } from '../../src/adapters/linux/receive-socket.ts';
+import { socketAddress } from '../../src/adapters/linux/sockaddr.ts';
+import { type Problem, problemOf } from '../../src/ports/error.ts';
+import type { Channel } from '../../src/ports/transport.ts';
+import { type Family, type IpAddress, parseAddress } from '../../src/protocol/address.ts';
+import { vhid } from '../../src/protocol/units.ts';
+
+export interface SentPacket {
+  readonly interface: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly ttl: number;
+  /** Hexadecimal. */
+  readonly payload: string;
+}
+
+export type Order =
+  | {
+      readonly type: 'open';
+      readonly channel: string;
+      readonly interface: string;
+      readonly family: Family;
+      readonly vhid: number;
+      readonly peers?: readonly string[];
+      readonly tos?: number;
+    }
+  | {
+      readonly type: 'send';
+      readonly channel: string;
+      readonly payload: string;
+      readonly source: string;
+      readonly times?: number;
+    }
+  /** Says `held`, blocks the event loop until the file is there, drains, and answers with what that brought. */
+  | { readonly type: 'hold'; readonly channel: string; readonly until: string }
+  | { readonly type: 'close'; readonly channel: string }
+  /** Answers with the number of open file descriptors. */
+  | { readonly type: 'descriptors' }
+  | { readonly type: 'announce'; readonly interface: string; readonly addresses: readonly string[] }
+  /** A packet of protocol 112 as somebody else could send it. */
+  | ({ readonly type: 'forge' } & SentPacket);
+
+export interface SeenPacket {
+  readonly payload: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly ttl: number | undefined;
+}
+
+export interface Drained {
+  readonly delivered: number;
+  readonly dropped: number;
+}
+
+export type Report =
+  | { readonly type: 'ready' }
+  | { readonly type: 'held' }
+  | { readonly type: 'done'; readonly drained?: Drained; readonly descriptors?: number }
+  | { readonly type: 'failed'; readonly problem: Problem }
+  | { readonly type: 'packet'; readonly channel: string; readonly packet: SeenPacket }
+  | { readonly type: 'error'; readonly channel: string; readonly problem: Problem }
+  | { readonly type: 'complete'; readonly channel: string };
+
+const HOLD_STEP_MS = 5;
+const HOLD_MAX_MS = 10_000;
+
+const channels = new Map<string, { readonly channel: Channel; seen: number }>();
+const report = (message: Report, sent?: () => void): void => {
+  process.send?.(message, undefined, {}, sent);
+};
+
+const addressIn = (text: string): IpAddress => {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`not an address: ${text}`);
+  return address;
+};
+const opened = (name: string) => {
+  const found = channels.get(name);
+  if (found === undefined) throw new Error(`no channel ${name}`);
+  return found;
+};
+
+const open = (order: Extract<Order, { type: 'open' }>): void => {
+  const channel = createKoffiTransport().open({
+    interface: order.interface,
+    family: order.family,
+    vhid: vhid(order.vhid),
+    peers: (order.peers ?? []).map(addressIn),
+    tos: order.tos ?? 0x10,
+  });
+  const entry = { channel, seen: 0 };
+  channels.set(order.channel, entry);
+  channel.packets$.subscribe({
+    next: ({ payload, source, destination, ttl }) => {
+      entry.seen++;
+      const packet = {
+        payload: Buffer.from(payload).toString('hex'),
+        source: source.text,
+        destination: destination.text,
+        ttl,
+      };
+      report({ type: 'packet', channel: order.channel, packet });
+    },
+    error: (error) => report({ type: 'error', channel: order.channel, problem: problemOf(error) }),
+    complete: () => report({ type: 'complete', channel: order.channel }),
+  });
+};
+
+const hold = ({ channel: name, until }: Extract<Order, { type: 'hold' }>): void => {
+  const entry = opened(name);
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; !existsSync(until) && waited < HOLD_MAX_MS; waited += HOLD_STEP_MS)
+    Atomics.wait(cell, 0, 0, HOLD_STEP_MS);
+  const before = entry.seen;
+  entry.channel.drain();
+  report({ type: 'done', drained: { delivered: entry.seen - before, dropped: entry.channel.dropped() } });
+};
+
+const forge = ({ interface: name, source, destination, ttl, payload }: SentPacket): void => {
+  const c = libc();
+  const to = addressIn(destination);
+  const ifIndex = c.ifIndex(name);
+  const fd = c.socket(to.family === 4 ? Linux.AF_INET : Linux.AF_INET6, Linux.SOCK_RAW, 112);
+  if (to.family === 4) {
+    c.setsockopt(fd, Linux.SOL_IP, Linux.IP_MULTICAST_IF, membership(addressIn('0.0.0.0'), ifIndex));
+    c.setsockopt(fd, Linux.SOL_IP, Linux.IP_MULTICAST_TTL, ttl);
+    c.setsockopt(fd, Linux.SOL_IP, Linux.IP_TTL, ttl);
+  } else {
+    c.setsockopt(fd, Linux.SOL_IPV6, Linux.IPV6_MULTICAST_IF, ifIndex);
+    c.setsockopt(fd, Linux.SOL_IPV6, Linux.IPV6_MULTICAST_HOPS, ttl);
+    c.setsockopt(fd, Linux.SOL_IPV6, Linux.IPV6_UNICAST_HOPS, ttl);
+  }
+  c.bind(fd, socketAddress(addressIn(source), ifIndex));
+  c.sendto(fd, Buffer.from(payload, 'hex'), socketAddress(to, ifIndex));
+  c.close(fd);
+};
+
+const obey = (order: Order): void => {
+  switch (order.type) {
+    case 'open':
+      return open(order);
+    case 'send': {
+      const { channel } = opened(order.channel);
+      for (let i = 0; i < (order.times ?? 1); i++)
+        channel.send(Buffer.from(order.payload, 'hex'), addressIn(order.source));
+      return;
+    }
+    case 'close':
+      return opened(order.channel).channel.close();
+    case 'announce':
+      return createAnnouncer().announce(order.interface, order.addresses.map(addressIn));
+    case 'forge':
+      return forge(order);
+    case 'descriptors':
+      return report({ type: 'done', descriptors: readdirSync('/proc/self/fd').length });
+    case 'hold':
+      // Only once the other side has the message may the loop be blocked.
+      return report({ type: 'held' }, () => hold(order));
+  }
+};
+
+process.on('message', (order: Order) => {
+  try {
+    obey(order);
+    if (order.type !== 'hold' && order.type !== 'descriptors') report({ type: 'done' });
+  } catch (error) {
+    report({ type: 'failed', problem: problemOf(error) });
+  }
+});
+process.on('disconnect', () => process.exit(0));
+report({ type: 'ready' });
