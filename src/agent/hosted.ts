@@ -198,11 +198,13 @@ export class Hosted {
       const { name } = place.group;
       const kind = kindOf(place);
       const present = before.get(name);
+      if (present?.kind === kind) {
+        this.#environments.set(name, present);
+        continue;
+      }
       try {
-        // Asked for every time: also a group that runs may have lost what it needs.
-        const environment = this.#options.world.environment(place);
-        this.#environments.set(name, present?.kind === kind ? present : { kind, environment });
-        if (present !== undefined && present.kind !== kind) moved.add(name);
+        this.#environments.set(name, { kind, environment: this.#options.world.environment(place) });
+        if (present !== undefined) moved.add(name);
       } catch (error) {
         this.#refused.set(name, problemOf(error));
       }

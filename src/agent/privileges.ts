@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { CarpError } from '../ports/error.ts';
+import { noPermission } from '../adapters/linux/no-permission.ts';
+import type { CarpError } from '../ports/error.ts';
 
 /** Bits of CapEff (capability.h). */
 const CAPABILITIES = [
-  { name: 'cap_net_admin', bit: 12n },
-  { name: 'cap_net_raw', bit: 13n },
+  { name: 'CAP_NET_ADMIN', bit: 12n },
+  { name: 'CAP_NET_RAW', bit: 13n },
 ] as const;
 
 /** The names of the capabilities that CARP needs and a process with this /proc/self/status lacks. */
@@ -15,18 +16,12 @@ export const missingCapabilities = (status: string): readonly string[] => {
 };
 
 /**
- * What keeps this process from raw sockets and addresses, or `undefined`. A copy of node with file capabilities is
- * offered rather than the node in use: capabilities on that one would make it ignore NODE_OPTIONS everywhere.
+ * What keeps this process from raw sockets and from changing addresses, or `undefined`. Looked up beforehand, because
+ * the first system call that fails would tell of one capability only, and perhaps as late as at the takeover.
  */
-export const privilegeProblem = (readStatus: () => string = readOwnStatus): CarpError | undefined => {
+export const privilegeProblem = (
+  readStatus: () => string = () => readFileSync('/proc/self/status', 'utf8'),
+): CarpError | undefined => {
   const missing = missingCapabilities(readStatus());
-  if (missing.length === 0) return undefined;
-  return new CarpError('CARP_NO_PERMISSION', `CARP needs ${missing.join(' and ')}, which this process does not have`, {
-    remedy:
-      'run as root or as a systemd service with AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN; or for Node-RED make a ' +
-      'private copy of node: sudo install -m 0750 -g "$(id -gn)" "$(which node)" /usr/local/lib/carp-node && sudo ' +
-      'setcap cap_net_raw,cap_net_admin+ep /usr/local/lib/carp-node, and set agentExecPath to it',
-  });
+  return missing.length === 0 ? undefined : noPermission(`CARP on a real interface (without ${missing.join(', ')})`);
 };
-
-const readOwnStatus = (): string => readFileSync('/proc/self/status', 'utf8');

@@ -1,0 +1,58 @@
+import { constants, setPriority } from 'node:os';
+import { createMemoryLan } from '../adapters/memory/lan.ts';
+import { createMqttPublisher } from '../adapters/mqtt/publisher.ts';
+import { wallClock } from '../adapters/node/clock.ts';
+import { machineId } from '../adapters/node/machine-id.ts';
+import { monotonicScheduler } from '../adapters/node/scheduler.ts';
+import { configFailure, parseConfig } from '../config/parse.ts';
+import { hostSettings } from '../config/settings.ts';
+import type { HostConfig } from '../config/types.ts';
+import { createHost } from '../engine/create-host.ts';
+import type { Log } from '../ports/log.ts';
+import { type Agent, createAgent } from './agent.ts';
+import { createLocks } from './locks.ts';
+import { linuxSurroundings, memorySurroundings } from './surroundings.ts';
+import { packageVersion } from './version.ts';
+import { createWorld } from './world.ts';
+
+/** The agent as it runs in a process of its own: real time, this machine's interfaces, and a LAN for simulated hosts. */
+export const composeAgent = ({ log }: { readonly log: Log }): Agent => {
+  const scheduler = monotonicScheduler;
+  const basics = { scheduler, wallClock, log };
+  const real = linuxSurroundings(basics);
+  const agent = createAgent({
+    version: packageVersion(),
+    log,
+    wallClock,
+    scheduler,
+    createHost,
+    createPublisher: (options) => createMqttPublisher({ ...options, machineId: machineId() }),
+    settingsOf: hostSettings,
+    parseHost,
+    world: createWorld({ memory: memorySurroundings(createMemoryLan(scheduler), basics), real, locks: createLocks() }),
+  });
+  return {
+    ...agent,
+    stop: async () => {
+      await agent.stop();
+      await real.settled();
+    },
+  };
+};
+
+/** @throws CarpError CARP_CONFIG */
+const parseHost = (value: object): HostConfig => {
+  const parsed = parseConfig(value);
+  if (parsed.ok) return parsed.config;
+  const node = 'node' in value ? String(value.node) : 'a host';
+  throw configFailure(parsed.errors, `the configuration of ${node}`);
+};
+
+/** Adverts have deadlines. Without CAP_SYS_NICE the process stays as it is, which is no reason to complain. */
+export const hurry = (): void => {
+  try {
+    setPriority(constants.priority.PRIORITY_HIGHEST);
+  } catch {
+    // Not permitted.
+  }
+};

@@ -1,0 +1,112 @@
+import type { SchedulerLike } from 'rxjs';
+import type { Leases } from '../adapters/linux/leases.ts';
+import type { MemoryLan } from '../adapters/memory/lan.ts';
+import { createSigner } from '../adapters/node/hmac.ts';
+import { random64 } from '../adapters/node/random.ts';
+import type { GroupSettings } from '../engine/settings.ts';
+import type { Environment } from '../ports/environment.ts';
+import { CarpError } from '../ports/error.ts';
+import type { Log } from '../ports/log.ts';
+import { formatCidr } from '../protocol/address.ts';
+import { privilegeProblem } from './privileges.ts';
+import type { Surroundings } from './world.ts';
+
+export interface Basics {
+  readonly scheduler: SchedulerLike;
+  readonly wallClock: () => Date;
+  readonly log: Log;
+}
+
+const common = ({ scheduler, wallClock, log }: Basics) => ({
+  scheduler,
+  wallClock,
+  log,
+  signer: createSigner,
+  random64,
+});
+
+/** A LAN in this process: each simulated host of the agent is a port of the segment that its groups call `interface`. */
+export const memorySurroundings = (lan: MemoryLan, basics: Basics): Surroundings => ({
+  load: async () => undefined,
+  environment: ({ node }) => {
+    const { transport, interfaces, addresses, announcer } = lan.host(node);
+    return { transport, interfaces, addresses, announcer, ...common(basics) };
+  },
+});
+
+/** The interfaces of this machine. */
+export interface RealSurroundings extends Surroundings {
+  /** Resolves when all that was written down about leases is on the disk. */
+  readonly settled: () => Promise<void>;
+}
+
+interface Linux {
+  readonly transport: Environment['transport'];
+  readonly interfaces: Environment['interfaces'];
+  readonly announcer: Environment['announcer'];
+  readonly leasesIn: (folder: string) => Leases;
+}
+
+/** Native code is loaded here and nowhere else, by the first group that needs it. */
+const loadLinux = async ({ scheduler, log }: Basics): Promise<Linux> => {
+  const [{ createKoffiTransport }, { createKernel }, { createInterfaces }, { createLeases }, { createAnnouncer }] =
+    await Promise.all([
+      import('../adapters/linux/koffi-transport.ts'),
+      import('../adapters/linux/kernel.ts'),
+      import('../adapters/linux/interfaces.ts'),
+      import('../adapters/linux/leases.ts'),
+      import('../adapters/linux/announcer.ts'),
+    ]);
+  const transport = createKoffiTransport();
+  const kernel = createKernel();
+  return {
+    transport,
+    interfaces: createInterfaces(kernel),
+    announcer: createAnnouncer(),
+    leasesIn: (stateFolder) => createLeases({ kernel, stateFolder, scheduler, log }),
+  };
+};
+
+export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = process.platform): RealSurroundings => {
+  const leases = new Map<string, Leases>();
+  let linux: Linux | undefined;
+
+  const leasesOf = (folder: string, leasesIn: Linux['leasesIn']): Leases => {
+    const known = leases.get(folder) ?? leasesIn(folder);
+    leases.set(folder, known);
+    return known;
+  };
+
+  return {
+    load: async () => {
+      if (platform !== 'linux')
+        throw new CarpError('CARP_NO_TRANSPORT', `real interfaces need Linux, and this is ${platform}`, {
+          remedy: 'run the agent on a Linux host and connect to it, or set `transport: memory` to simulate',
+        });
+      const problem = privilegeProblem();
+      if (problem !== undefined) throw problem;
+      linux ??= await loadLinux(basics);
+    },
+    environment: ({ node, group, transport, state }) => {
+      if (transport === 'raw-socket')
+        throw new CarpError('CARP_NO_TRANSPORT', `${node} ${group.name}: transport raw-socket is not available`, {
+          remedy: 'set `transport: auto`',
+        });
+      if (linux === undefined) throw new CarpError('CARP_NO_TRANSPORT', 'the system has not been loaded');
+      const { leasesIn, ...rest } = linux;
+      const addresses = leasesOf(state, leasesIn);
+      removeLeftovers(addresses, group, basics.log);
+      return { ...rest, addresses, ...common(basics) };
+    },
+    settled: async () => {
+      await Promise.all([...leases.values()].map((one) => one.settled()));
+    },
+  };
+};
+
+/** What an agent that died has left on an interface is taken away before its successor starts as BACKUP. */
+const removeLeftovers = (leases: Leases, { interface: device, addresses }: GroupSettings, log: Log): void => {
+  const removed = leases.removeStale(device, addresses);
+  if (removed.length === 0) return;
+  log('warn', `removed what a former agent left on ${device}: ${removed.map(formatCidr).join(', ')}`);
+};
