@@ -1,0 +1,17 @@
+import type { NodeAPI } from 'node-red';
+import { connectService } from '../src/agent/client.ts';
+import type { AgentLink } from '../src/agent/link.ts';
+import { createSupervisor } from '../src/agent/supervisor.ts';
+import type { Agents } from './agent-link.ts';
+
+/** The real agents. What they log goes into the log of Node-RED. */
+export const agents = (log: NodeAPI['log']): Agents => {
+  const logged = <Link extends AgentLink>(link: Link): Link => {
+    link.logs$.subscribe(({ level, message }) => log[level](`[carp] ${message}`));
+    return link;
+  };
+  return {
+    fork: ({ execPath }) => logged(createSupervisor({ execPath })),
+    connect: (path) => logged(connectService({ path })),
+  };
+};

@@ -1,0 +1,229 @@
+/**
+ * The groups of this Node-RED, from the first deploy to the end of the process.
+ *
+ * A full deploy closes every configuration node and makes it anew, with `removed` false, as a stop and a shutdown do.
+ * If a group ended with its node, every unrelated deploy would move the address. So nodes only say what they want, and
+ * what is wanted is compared and applied when the flows have started again:
+ *
+ * - closed in a deploy: the group is *leaving*; made again, it stays; `flows:started` (or, if flows do not start, the
+ *   grace) drops those that were not;
+ * - closed because it was deleted or disabled, or because the flows are stopping for good: the group ends at once, and
+ *   the node waits for its farewell, at most `stopMs`.
+ *
+ * Whether the flows stop for good is told by `flows:stopping`: a deploy has a `diff` with `globalConfigChanged`, and
+ * "Restart flows" has a configuration object that is not the one that was started.
+ */
+import type { EventEmitter } from 'node:events';
+import { BehaviorSubject, distinctUntilChanged, EMPTY, map, type Observable, of, Subject, switchMap } from 'rxjs';
+import type { HandOverReceipt, SimulateParams } from '../src/agent/rpc.ts';
+import { CarpError, type Problem, problemOf } from '../src/ports/error.ts';
+import type { AgentLink, Agents, OwnAgent } from './agent-link.ts';
+import { type Board, createBoard, type GroupView } from './board.ts';
+import type { Wanted } from './group-settings.ts';
+import { type Plan, planFor, type Route } from './plan.ts';
+
+export interface RegistryOptions {
+  readonly agents: Agents;
+  /** `RED.events` */
+  readonly events: EventEmitter;
+  /** Folder of leases and memory; only the agent writes there. */
+  readonly state: string;
+  /** How long a group outlives its node when the flows do not start again. */
+  readonly graceMs?: number;
+  /** How long a node waits for the farewell of its group. */
+  readonly stopMs?: number;
+}
+
+export interface Registry {
+  readonly state: string;
+  readonly want: (wanted: Wanted) => void;
+  /** Resolves when Node-RED may go on; never rejects. */
+  readonly release: (id: string, removed: boolean) => Promise<void>;
+  /** News of the group of this carp-group node, across deploys. Empty views while nothing is known. */
+  readonly view$: (id: string) => Observable<GroupView>;
+  readonly wantedBy: (id: string) => Wanted | undefined;
+  /** @throws (rejects) CarpError */
+  readonly handOver: (id: string, force: boolean) => Promise<HandOverReceipt>;
+  /** @throws (rejects) CarpError */
+  readonly simulate: (id: string, action: SimulateParams['action']) => Promise<void>;
+  /** Hot: the flows have started, and what is sent now reaches the nodes behind. */
+  readonly started$: Observable<void>;
+  /** What nodes remember across deploys, by node id. */
+  readonly memory: Map<string, string>;
+}
+
+const GRACE_MS = 5000;
+const STOP_MS = 1000;
+
+interface Running {
+  readonly plan: Plan;
+  readonly own: { readonly link: OwnAgent; readonly board: Board; readonly execPath: string | undefined } | undefined;
+  readonly services: ReadonlyMap<string, { readonly link: AgentLink; readonly board: Board }>;
+}
+
+export const createRegistry = (options: RegistryOptions): Registry => {
+  const { agents, events, state, graceMs = GRACE_MS, stopMs = STOP_MS } = options;
+  const wanted = new Map<string, Wanted>();
+  const leaving = new Set<string>();
+  const running$ = new BehaviorSubject<Running>({ plan: planFor([]), own: undefined, services: new Map() });
+  const started$ = new Subject<void>();
+  let startedWith: unknown;
+  let stopping = false;
+  let grace: NodeJS.Timeout | undefined;
+  let applying: Promise<void> = Promise.resolve();
+  /** What the agent was told last, and its answer. */
+  let configured = '';
+  let configuring: Promise<void> = Promise.resolve();
+
+  /** One at a time, each with what is wanted by then: an agent that ends has ended before its successor starts. */
+  const apply = (): Promise<void> => {
+    applying = applying.then(applyNow).catch(() => undefined);
+    return applying;
+  };
+
+  const applyNow = async (): Promise<void> => {
+    const before = running$.value;
+    const plan = planFor(wanted.values());
+    const services = new Map(before.services);
+    for (const socket of plan.sockets) {
+      if (services.has(socket)) continue;
+      const link = agents.connect(socket);
+      services.set(socket, { link, board: createBoard(link) });
+    }
+    const endedServices = [...services].filter(([socket]) => !plan.sockets.includes(socket));
+    for (const [socket] of endedServices) services.delete(socket);
+
+    const ends = plan.hosts.length === 0 || before.own?.execPath !== plan.execPath;
+    if (before.own !== undefined && ends) {
+      await before.own.link.stop().catch(() => undefined);
+      before.own.board.close();
+      configured = '';
+    }
+    const own = plan.hosts.length === 0 ? undefined : ends || before.own === undefined ? start(plan) : before.own;
+    running$.next({ plan, own, services });
+    for (const [, service] of endedServices) {
+      service.board.close();
+      await service.link.stop().catch(() => undefined);
+    }
+    if (own === undefined) return;
+    const hosts = JSON.stringify(plan.hosts);
+    if (hosts === configured) return;
+    configured = hosts;
+    own.board.keep(plan.hosts.flatMap(({ node, groups }) => groups.map(({ name }) => ({ node, group: name }))));
+    // Not awaited here: an agent that hangs must not keep anybody from stopping it.
+    configuring = own.link.configure({ state, hosts: plan.hosts }).catch((error: unknown) => {
+      const problem = problemOf(error);
+      // An agent that is not there is told when it has come, and says so itself.
+      if (problem.code === 'CARP_NO_AGENT' || running$.value.plan !== plan) return;
+      configured = '';
+      running$.next({ ...running$.value, plan: refusing(plan, problem) });
+    });
+  };
+
+  const start = ({ execPath }: Plan): NonNullable<Running['own']> => {
+    const link = agents.fork(execPath === undefined ? {} : { execPath });
+    return { link, board: createBoard(link), execPath };
+  };
+
+  const dropLeaving = (): void => {
+    clearTimeout(grace);
+    for (const id of leaving) wanted.delete(id);
+    leaving.clear();
+    void apply();
+  };
+
+  events.on('flows:stopping', (event?: { readonly config?: unknown; readonly diff?: object }) => {
+    const deploy = event?.diff !== undefined && 'globalConfigChanged' in event.diff;
+    stopping = !deploy && (event?.config === startedWith || startedWith === undefined);
+  });
+  events.on('flows:starting', () => {
+    stopping = false;
+  });
+  events.on('flows:started', (event?: { readonly config?: unknown }) => {
+    stopping = false;
+    startedWith = event?.config;
+    dropLeaving();
+    started$.next();
+  });
+
+  const agentOf = (id: string): { readonly link: AgentLink; readonly node: string; readonly group: string } => {
+    const { plan, own, services } = running$.value;
+    const route = plan.routes.get(id);
+    if (route === undefined) throw new CarpError('CARP_NO_GROUP', 'this group does not run', { remedy: 'deploy it' });
+    if (route.type === 'refused')
+      throw new CarpError(route.problem.code, route.problem.message, { remedy: route.problem.remedy });
+    const link = route.socket === undefined ? own?.link : services.get(route.socket)?.link;
+    if (link === undefined) throw new CarpError('CARP_NO_AGENT', 'the agent is starting', { remedy: 'try again' });
+    return { link, node: route.node, group: route.group };
+  };
+
+  return {
+    state,
+    started$,
+    memory: new Map(),
+    want: (one) => {
+      leaving.delete(one.id);
+      wanted.set(one.id, one);
+    },
+    release: (id, removed) => {
+      if (!removed && !stopping) {
+        leaving.add(id);
+        clearTimeout(grace);
+        grace = setTimeout(dropLeaving, graceMs).unref();
+        return Promise.resolve();
+      }
+      leaving.delete(id);
+      wanted.delete(id);
+      return atMost(
+        stopMs,
+        apply().then(() => configuring),
+      );
+    },
+    wantedBy: (id) => wanted.get(id),
+    view$: (id) =>
+      running$.pipe(
+        map((running) => source(running, id)),
+        distinctUntilChanged((one, other) => one.board === other.board && same(one.route, other.route)),
+        switchMap(({ route, board }) => {
+          if (route === undefined) return EMPTY;
+          if (route.type === 'refused') return of<GroupView>({ problem: route.problem });
+          return board === undefined ? EMPTY : board.view$(route);
+        }),
+      ),
+    handOver: async (id, force) => {
+      const { link, node, group } = agentOf(id);
+      return link.handOver({ node, group, force });
+    },
+    simulate: async (id, action) => {
+      const { link, node } = agentOf(id);
+      await link.simulate({ node, action });
+    },
+  };
+};
+
+const source = ({ plan, own, services }: Running, id: string) => {
+  const route = plan.routes.get(id);
+  if (route?.type !== 'agent') return { route, board: undefined };
+  return { route, board: route.socket === undefined ? own?.board : services.get(route.socket)?.board };
+};
+
+/** The agent has taken none of it. */
+const refusing = (plan: Plan, problem: Problem): Plan => ({
+  ...plan,
+  routes: new Map(
+    [...plan.routes].map(([id, route]): [string, Route] =>
+      route.type === 'agent' && route.socket === undefined ? [id, { type: 'refused', problem }] : [id, route],
+    ),
+  ),
+});
+
+const same = (one: Route | undefined, other: Route | undefined): boolean =>
+  one === other || JSON.stringify(one) === JSON.stringify(other);
+
+const atMost = (ms: number, work: Promise<void>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  return Promise.race([work, limit]).finally(() => clearTimeout(timer));
+};

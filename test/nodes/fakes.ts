@@ -1,0 +1,207 @@
+/** A Node-RED with an agent that only notes what it is told. */
+import { createRequire } from 'node:module';
+import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
+import { Subject } from 'rxjs';
+import type { AgentLink, Agents, GroupProblem, OwnAgent } from '../../nodes/agent-link.ts';
+import { registerControl } from '../../nodes/carp-control.ts';
+import { registerGroup } from '../../nodes/carp-group.ts';
+import carpMqtt from '../../nodes/carp-mqtt.ts';
+import { registerRole } from '../../nodes/carp-role.ts';
+import { createRegistry, type Registry } from '../../nodes/registry.ts';
+import type { ConfigureParams, GroupParams, HandOverParams, SimulateParams } from '../../src/agent/rpc.ts';
+import type { CarpEvent } from '../../src/engine/status.ts';
+import { CarpError } from '../../src/ports/error.ts';
+
+type Spied = 'status' | 'warn' | 'error' | 'send';
+
+interface Spy {
+  readonly getCalls: () => readonly { readonly thisValue: unknown; readonly args: readonly unknown[] }[];
+}
+
+interface Helper {
+  readonly load: (
+    nodes: readonly ((RED: NodeAPI) => void)[],
+    flow: readonly object[],
+    credentials?: object,
+  ) => Promise<void>;
+  readonly setFlows: (flow: readonly object[], type: 'full' | 'nodes' | 'flows', credentials?: object) => Promise<void>;
+  readonly clearFlows: () => Promise<void>;
+  readonly unload: () => Promise<void>;
+  readonly startServer: (done: () => void) => void;
+  readonly stopServer: (done: () => void) => void;
+  readonly getNode: (id: string) => Node | null;
+  readonly log: () => { readonly args: readonly (readonly [{ readonly msg: unknown }])[] };
+}
+
+export const helper = createRequire(import.meta.url)('node-red-node-test-helper') as Helper;
+
+export class FakeAgent implements OwnAgent {
+  readonly events$ = new Subject<CarpEvent>();
+  readonly problems$ = new Subject<GroupProblem>();
+  readonly configured: ConfigureParams[] = [];
+  readonly commands: object[] = [];
+  stopped = 0;
+  /** What the next command fails with. */
+  failure: CarpError | undefined;
+
+  configure = async (params: ConfigureParams): Promise<void> => void this.configured.push(params);
+  status = async () => ({ version: '0', pid: 0, nodes: [], hosts: [] });
+  handOver = async (params: HandOverParams) => {
+    this.commands.push(params);
+    if (this.failure !== undefined) throw this.failure;
+    return { address: '192.0.2.12', afterMs: 7 };
+  };
+  simulate = async (params: SimulateParams): Promise<void> => void this.commands.push(params);
+  stop = async (): Promise<void> => void this.stopped++;
+
+  /** Says that a group has this role now. */
+  tell(group: GroupParams, role: CarpEvent['role'], more: Partial<CarpEvent> = {}): void {
+    this.events$.next({ ...eventOf(group, role), ...more });
+  }
+}
+
+export interface FakeAgents extends Agents {
+  readonly forked: readonly FakeAgent[];
+  readonly execPaths: readonly (string | undefined)[];
+  readonly connected: ReadonlyMap<string, FakeAgent>;
+  /** The one that runs. */
+  readonly own: () => FakeAgent;
+}
+
+export const fakeAgents = (): FakeAgents => {
+  const forked: FakeAgent[] = [];
+  const execPaths: (string | undefined)[] = [];
+  const connected = new Map<string, FakeAgent>();
+  return {
+    forked,
+    execPaths,
+    connected,
+    fork: ({ execPath }) => {
+      const agent = new FakeAgent();
+      forked.push(agent);
+      execPaths.push(execPath);
+      return agent;
+    },
+    connect: (socket): AgentLink => {
+      const agent = new FakeAgent();
+      connected.set(socket, agent);
+      return agent;
+    },
+    own: () => {
+      const agent = forked.at(-1);
+      if (agent === undefined) throw new CarpError('CARP_NO_AGENT', 'no agent was started');
+      return agent;
+    },
+  };
+};
+
+export const eventOf = ({ node, group }: GroupParams, role: CarpEvent['role']): CarpEvent => ({
+  event: 'transition',
+  group,
+  interface: 'eth0',
+  vhid: 10,
+  node,
+  role,
+  previous: 'INIT',
+  reason: 'startup',
+  detail: '',
+  at: '2026-11-22T12:00:00.123Z',
+  seq: 1,
+  advbase: 1,
+  advskew: 0,
+  demotion: 0,
+  addresses: ['192.0.2.100/24'],
+});
+
+/** The nodes of this package, on a registry of the test's own. */
+export const nodesOn = (registryOf: (RED: NodeAPI) => Registry): readonly ((RED: NodeAPI) => void)[] => [
+  carpMqtt,
+  (RED) => registerGroup(RED, registryOf(RED)),
+  (RED) => registerRole(RED, registryOf(RED)),
+  (RED) => registerControl(RED, registryOf(RED)),
+];
+
+/** One registry for all loads of a test: as in Node-RED, it outlives deploys. */
+export const registryFor = (agents: Agents, state = '/nonexistent/carp', graceMs = 5000) => {
+  let registry: Registry | undefined;
+  return (RED: NodeAPI): Registry => {
+    // Each test leaves its registry's listeners behind.
+    RED.events.setMaxListeners(0);
+    registry ??= createRegistry({ agents, events: RED.events, state, graceMs });
+    return registry;
+  };
+};
+
+/** What has no place on a tab is taken for a configuration node. */
+export const AT = { x: 100, y: 100 };
+export const tab = { id: 't', type: 'tab', label: 'test' };
+export const group = (more: object = {}): object => ({
+  id: 'g',
+  type: 'carp-group',
+  name: '',
+  group: 'plant',
+  host: 'rpi1',
+  mode: 'simulate',
+  interface: 'eth0',
+  vhid: 10,
+  addresses: ['192.0.2.100/24'],
+  advbase: 1,
+  advskew: 0,
+  deadratio: 3,
+  preempt: false,
+  preemptDelay: 0,
+  addressing: 'interface',
+  ...more,
+});
+export const role = (more: object = {}): object => ({
+  id: 'r',
+  type: 'carp-role',
+  z: 't',
+  ...AT,
+  group: 'g',
+  outputs: 1,
+  wires: [['out']],
+  ...more,
+});
+export const control = (more: object = {}): object => ({
+  id: 'c',
+  type: 'carp-control',
+  z: 't',
+  ...AT,
+  group: 'g',
+  action: '',
+  wires: [['out']],
+  ...more,
+});
+export const sink = (id = 'out'): object => ({ id, type: 'helper', z: 't', ...AT, wires: [] });
+
+/** Notes what reaches a node. */
+export const messagesAt = (id: string): NodeMessage[] => {
+  const messages: NodeMessage[] = [];
+  const node = helper.getNode(id);
+  if (node === null) throw new RangeError(`no node ${id}`);
+  node.on('input', (message) => void messages.push(message));
+  return messages;
+};
+
+/** First arguments of the calls of a method of this node, since the flows were loaded. The helper spies on all nodes at once. */
+export const calls = (id: string, method: Spied): readonly unknown[] => {
+  const node = helper.getNode(id);
+  if (node === null) return [];
+  const spy = node[method] as unknown as Spy;
+  return spy
+    .getCalls()
+    .filter(({ thisValue }) => thisValue === node)
+    .map(({ args }) => args[0]);
+};
+
+export const lastStatus = (id: string): NodeStatus | undefined => calls(id, 'status').at(-1) as NodeStatus | undefined;
+
+/** Waits until this is so; fails after 5 s. */
+export const until = async (so: () => boolean, what: string, ms = 5000): Promise<void> => {
+  const end = performance.now() + ms;
+  while (!so()) {
+    if (performance.now() > end) throw new Error(`not in ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
