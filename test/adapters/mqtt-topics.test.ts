@@ -108,7 +108,7 @@ test('a connection begins with the birth and the present state of every group, t
   assert.deepEqual(drained(outbox), ['status online', 'role BACKUP', 'state 3', 'role INIT', 'state 0', 'event 2']);
 });
 
-test('a refresh tells only what differs from what was told', () => {
+test('a refresh tells only states that differ from what was told, and no role twice', () => {
   const outbox = new Outbox(scope);
   outbox.add(carpEvent({ role: 'BACKUP', seq: 1 }));
   drained(outbox);
@@ -116,7 +116,18 @@ test('a refresh tells only what differs from what was told', () => {
   assert.deepEqual(drained(outbox), []);
   const master = { address: '192.0.2.12', self: false };
   outbox.refresh([carpEvent({ event: 'snapshot', role: 'BACKUP', seq: 1, master })]);
-  assert.deepEqual(drained(outbox), ['role BACKUP', 'state 1']);
+  assert.deepEqual(drained(outbox), ['state 1']);
+  outbox.refresh([carpEvent({ event: 'snapshot', role: 'INIT', seq: 2 })]);
+  assert.deepEqual(drained(outbox), ['role INIT', 'state 2']);
+});
+
+test('a refresh does not take away the role of a transition that still waits', () => {
+  const outbox = new Outbox(scope);
+  outbox.add(carpEvent({ role: 'MASTER', seq: 1 }));
+  drained(outbox);
+  for (const event of [carpEvent({ role: 'BACKUP', seq: 2 }), carpEvent({ role: 'MASTER', seq: 3 })]) outbox.add(event);
+  outbox.refresh([carpEvent({ event: 'snapshot', role: 'MASTER', seq: 3 })]);
+  assert.deepEqual(drained(outbox), ['role MASTER', 'state 3', 'event 2', 'event 3']);
 });
 
 test('events that were not acknowledged are sent again, before later ones; roles and states are not', () => {

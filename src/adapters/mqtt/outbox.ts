@@ -24,10 +24,10 @@ export class Outbox {
   readonly #scope: TopicScope;
   /** Ready to be sent, before anything else. At most the birth, and role and state of one group. */
   #ready: Outgoing[] = [];
-  /** Groups whose role and state are to be published. */
-  readonly #unsaid = new Map<string, CarpEvent>();
+  /** Groups of which something is to be published: the state, and the role as well if it is news. */
+  readonly #unsaid = new Map<string, { readonly event: CarpEvent; readonly withRole: boolean }>();
   /** What this connection was told of each group. */
-  readonly #said = new Map<string, string>();
+  readonly #said = new Map<string, CarpEvent>();
   #events: CarpEvent[] = [];
   #dropped = 0;
   #farewell: Message | undefined;
@@ -37,7 +37,7 @@ export class Outbox {
   }
 
   add(event: CarpEvent): void {
-    this.#unsaid.set(event.group, event);
+    this.#unsaid.set(event.group, { event, withRole: true });
     if (event.event !== 'transition') return;
     this.#events.push(event);
     this.#trim();
@@ -47,13 +47,20 @@ export class Outbox {
   begin(snapshots: readonly CarpEvent[]): void {
     this.#said.clear();
     this.#ready = [{ message: statusMessage(this.#scope, 'online') }];
-    for (const snapshot of snapshots) this.#unsaid.set(snapshot.group, snapshot);
+    for (const event of snapshots) this.#unsaid.set(event.group, { event, withRole: true });
   }
 
-  /** Tells role and state of those groups again that differ from what was said, e.g. because the MASTER is another. */
+  /**
+   * Tells those states again that differ from what was said, e.g. because the MASTER is another. The role is not
+   * repeated: a flow that acts on the topic takes each message for a change.
+   */
   refresh(snapshots: readonly CarpEvent[]): void {
-    for (const snapshot of snapshots)
-      if (this.#said.get(snapshot.group) !== content(snapshot)) this.#unsaid.set(snapshot.group, snapshot);
+    for (const event of snapshots) {
+      const said = this.#said.get(event.group);
+      if (said !== undefined && content(said) === content(event)) continue;
+      const withRole = said?.role !== event.role || this.#unsaid.get(event.group)?.withRole === true;
+      this.#unsaid.set(event.group, { event, withRole });
+    }
   }
 
   /** When all else has left, the status `offline` leaves, and then nothing more. */
@@ -65,10 +72,12 @@ export class Outbox {
   next(): Outgoing | undefined {
     const ready = this.#ready.shift();
     if (ready !== undefined) return ready;
-    for (const event of this.#unsaid.values()) {
-      this.#unsaid.delete(event.group);
-      this.#said.set(event.group, content(event));
-      this.#ready = [{ message: stateMessage(this.#scope, event) }];
+    for (const [group, { event, withRole }] of this.#unsaid) {
+      this.#unsaid.delete(group);
+      this.#said.set(group, event);
+      const state = { message: stateMessage(this.#scope, event) };
+      if (!withRole) return state;
+      this.#ready = [state];
       return { message: roleMessage(this.#scope, event) };
     }
     const event = this.#events.shift();
