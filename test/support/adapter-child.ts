@@ -144,34 +144,42 @@ const forge = ({ interface: name, source, destination, ttl, payload }: SentPacke
   c.close(fd);
 };
 
+const send = ({ channel: name, payload, source, times = 1 }: Extract<Order, { type: 'send' }>): void => {
+  const { channel } = opened(name);
+  for (let i = 0; i < times; i++) channel.send(Buffer.from(payload, 'hex'), addressIn(source));
+};
+
 const obey = (order: Order): void => {
   switch (order.type) {
     case 'open':
-      return open(order);
-    case 'send': {
-      const { channel } = opened(order.channel);
-      for (let i = 0; i < (order.times ?? 1); i++)
-        channel.send(Buffer.from(order.payload, 'hex'), addressIn(order.source));
-      return;
-    }
+      open(order);
+      break;
+    case 'send':
+      send(order);
+      break;
     case 'close':
-      return opened(order.channel).channel.close();
+      opened(order.channel).channel.close();
+      break;
     case 'announce':
-      return createAnnouncer().announce(order.interface, order.addresses.map(addressIn));
+      createAnnouncer().announce(order.interface, order.addresses.map(addressIn));
+      break;
     case 'forge':
-      return forge(order);
+      forge(order);
+      break;
     case 'descriptors':
-      return report({ type: 'done', descriptors: readdirSync('/proc/self/fd').length });
+      report({ type: 'done', descriptors: readdirSync('/proc/self/fd').length });
+      return;
     case 'hold':
       // Only once the other side has the message may the loop be blocked.
-      return report({ type: 'held' }, () => hold(order));
+      report({ type: 'held' }, () => hold(order));
+      return;
   }
+  report({ type: 'done' });
 };
 
 process.on('message', (order: Order) => {
   try {
     obey(order);
-    if (order.type !== 'hold' && order.type !== 'descriptors') report({ type: 'done' });
   } catch (error) {
     report({ type: 'failed', problem: problemOf(error) });
   }

@@ -29,7 +29,7 @@ const openError = ({ interface: name, family }: ChannelOptions, error: unknown):
   if (code === 'EPERM') return error;
   if (code === 'EAFNOSUPPORT' || (family === 6 && (code === 'EINVAL' || code === 'EADDRNOTAVAIL')))
     return new CarpError('CARP_NO_INTERFACE', `interface ${name} does not speak IPv${family}: ${message}`, {
-      remedy: `sysctl -w net.ipv6.conf.${name}.disable_ipv6=0`,
+      remedy: `IPv6 must be on, and needs an MTU of 1280 or more: ip link set ${name} mtu 1500; sysctl -w net.ipv6.conf.${name}.disable_ipv6=0`,
       cause: error,
     });
   if (code === 'ENOBUFS')

@@ -6,11 +6,10 @@
  * Linux (glibc and musl); elsewhere, and on 32-bit ARM above all, `msghdr` and `cmsghdr` look different, and `libc()`
  * refuses rather than to read memory at random.
  */
-import { createRequire } from 'node:module';
-import { endianness } from 'node:os';
 import type * as Koffi from 'koffi';
-import { CarpError } from '../../ports/error.ts';
+import { type Control, memory, readControl, writeControl } from './control-messages.ts';
 import { Linux } from './linux-constants.ts';
+import { loadKoffi, refusePlatform, requireKoffi } from './load-koffi.ts';
 import { noPermission } from './no-permission.ts';
 import { type Poll, type PollReadable, pollReadable } from './poll-readable.ts';
 
@@ -26,13 +25,6 @@ export class SystemCallError extends Error {
     this.code = code;
     this.syscall = syscall;
   }
-}
-
-/** Ancillary data of one kind. */
-export interface Control {
-  readonly level: number;
-  readonly type: number;
-  readonly data: Uint8Array;
 }
 
 /** What recvmsg gave. The arrays are views of the receiver's own buffers: valid until it receives again. */
@@ -78,50 +70,8 @@ export interface Libc {
   readonly pollReadable: PollReadable;
 }
 
-const ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64'];
-const KOFFI = 'koffi@~3.3.4';
 /** Tried again at once when a signal interrupts a call; more often than this it is no signal. */
 const EINTR_MAX = 100;
-
-const align8 = (length: number): number => (length + 7) & ~7;
-/** Not from Node's pool, and never moved: the kernel is given its address. */
-const memory = (length: number): Uint8Array => new Uint8Array(new ArrayBuffer(length));
-
-const refusePlatform = (platform: string, arch: string): void => {
-  if (platform !== 'linux')
-    throw new CarpError('CARP_NO_TRANSPORT', `raw sockets through koffi are made for Linux, and this is ${platform}`, {
-      remedy: 'transport: raw-socket',
-    });
-  if (!ARCHITECTURES.includes(arch) || endianness() !== 'LE')
-    throw new CarpError(
-      'CARP_NO_TRANSPORT',
-      `raw sockets through koffi need ${ARCHITECTURES.join(', ')}; this is ${arch}`,
-      {
-        remedy: 'install a 64-bit Node.js (and system), or set transport: raw-socket',
-      },
-    );
-};
-
-const requireKoffi = (): typeof Koffi => createRequire(import.meta.url)('koffi');
-
-const loadKoffi = (load: () => typeof Koffi): { koffi: typeof Koffi; lib: Koffi.LibraryHandle } => {
-  try {
-    const koffi = load();
-    return { koffi, lib: koffi.load(null) };
-  } catch (cause) {
-    const missing = cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND';
-    const reason = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause);
-    throw missing
-      ? new CarpError('CARP_NO_TRANSPORT', 'the module koffi is not installed', {
-          remedy: `npm install ${KOFFI}`,
-          cause,
-        })
-      : new CarpError('CARP_NO_TRANSPORT', `the module koffi does not load: ${reason}`, {
-          remedy: `npm install --include=optional --force ${KOFFI} (or, with a C++ compiler: npm rebuild koffi)`,
-          cause,
-        });
-  }
-};
 
 /** Aliases of one number: the name that strerror and manual pages prefer. */
 const PREFERRED: readonly string[] = ['EAGAIN', 'EOPNOTSUPP', 'EDEADLK'];
@@ -275,36 +225,6 @@ export const bindLibc = (
     ioctl: (fd, request, argument) => void call('ioctl', fd, request, argument),
     pollReadable: pollReadable(poll, wakeable),
   };
-};
-
-/** struct cmsghdr is 16 bytes: length with header (64 bits), level, type; each starts at a multiple of 8. */
-const readControl = (view: DataView, length: number): readonly Control[] => {
-  const found: Control[] = [];
-  for (let at = 0; at + 16 <= length; ) {
-    const size = Number(view.getBigUint64(at, true));
-    if (size < 16 || at + size > length) break;
-    found.push({
-      level: view.getInt32(at + 8, true),
-      type: view.getInt32(at + 12, true),
-      data: new Uint8Array(view.buffer, at + 16, size - 16),
-    });
-    at += align8(size);
-  }
-  return found;
-};
-
-const writeControl = (controls: readonly Control[]): Uint8Array => {
-  const bytes = memory(controls.reduce((sum, { data }) => sum + 16 + align8(data.length), 0));
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const { level, type, data } of controls) {
-    view.setBigUint64(at, BigInt(16 + data.length), true);
-    view.setInt32(at + 8, level, true);
-    view.setInt32(at + 12, type, true);
-    bytes.set(data, at + 16);
-    at += 16 + align8(data.length);
-  }
-  return bytes;
 };
 
 let bound: Libc | undefined;

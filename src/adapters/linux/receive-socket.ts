@@ -2,7 +2,8 @@ import type { ChannelOptions, Packet } from '../../ports/transport.ts';
 import { addressOf, type IpAddress, isMulticast, sameAddress } from '../../protocol/address.ts';
 import { CARP_PROTOCOL } from '../../protocol/constants.ts';
 import { advertFilter } from './advert-filter.ts';
-import type { Control, Libc, Message } from './libc.ts';
+import type { Control } from './control-messages.ts';
+import type { Libc, Message } from './libc.ts';
 import { Linux } from './linux-constants.ts';
 import { addressOfSocketAddress6 } from './sockaddr.ts';
 
