@@ -49,10 +49,10 @@ const readIpv4 = (packet: Uint8Array): CarpPacket | undefined => {
   // More fragments follow, or this is not the first one; "do not fragment" is bit 14.
   const isFragment = (word(packet, 6) & 0x3fff) !== 0;
   return {
-    source: addressOf(packet.slice(12, 16)),
-    destination: addressOf(packet.slice(16, 20)),
+    source: addressOf(packet.subarray(12, 16)),
+    destination: addressOf(packet.subarray(16, 20)),
     ttl: packet[8] ?? 0,
-    payload: packet.slice(headerLength, Math.max(headerLength, length)),
+    payload: packet.subarray(headerLength, Math.max(headerLength, length)),
     state: isFragment ? 'fragment' : packet.length < length ? 'cut' : 'whole',
   };
 };
@@ -81,10 +81,10 @@ const readIpv6 = (packet: Uint8Array): CarpPacket | undefined => {
   }
   if (next !== CARP_PROTOCOL) return undefined;
   return {
-    source: addressOf(packet.slice(8, 24)),
-    destination: addressOf(packet.slice(24, 40)),
+    source: addressOf(packet.subarray(8, 24)),
+    destination: addressOf(packet.subarray(24, 40)),
     ttl: packet[7] ?? 0,
-    payload: packet.slice(offset, Math.max(offset, end)),
+    payload: packet.subarray(offset, Math.max(offset, end)),
     state: isFragment ? 'fragment' : packet.length < end ? 'cut' : 'whole',
   };
 };

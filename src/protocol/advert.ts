@@ -57,7 +57,8 @@ export const readAdvert = (payload: Uint8Array): Advert => {
     advskew: view.getUint8(Field.advskew) as AdvSkew,
     demotion: view.getUint8(Field.demotion),
     counter: view.getBigUint64(Field.counter),
-    digest: payload.slice(Field.digest, ADVERT_LENGTH),
+    // A copy also of a Buffer, whose own slice would still be a view of the received packet.
+    digest: Uint8Array.from(payload.subarray(Field.digest, ADVERT_LENGTH)),
   };
 };
 
