@@ -74,6 +74,8 @@ export const wantedBy = ({ def, passphrase, mqtt, state }: GroupSources): Wanted
     group: text(def.group) ?? '',
     base: text(mqtt?.base) ?? DEFAULT_BASE,
   };
+  const unset = unsetIn([...Object.values(def), passphrase]);
+  if (unset.length > 0) return { ...named, type: 'refused', problem: notSet(unset) };
   if (def.mode === 'service') return { ...named, type: 'service', socket: text(def.socket) ?? DEFAULT_SOCKET };
   const checked = checkedHost({
     node: named.node,
@@ -94,8 +96,23 @@ export const checkedHost = (host: object): { readonly config: HostConfig } | { r
   return { problem: problemOf(configFailure(errors, 'this group')) };
 };
 
+/** Node-RED leaves a variable that is not set as it is written; it must become neither a name nor a passphrase. */
+const isUnset = (value: unknown): value is string => typeof value === 'string' && /^\$(?:\{\S+\}|\(\S+\))$/.test(value);
+
+const unsetIn = (values: readonly unknown[]): readonly string[] =>
+  values
+    .flat()
+    .filter(isUnset)
+    .map((written) => written.slice(2, -1));
+
+const notSet = (names: readonly string[]): Problem => ({
+  code: 'CARP_CONFIG',
+  message: `this group uses ${names.join(', ')}, and there is no such environment variable`,
+  remedy: 'set it for Node-RED, in the environment of its service or in "Environment variables" of the tab or flow',
+});
+
 const mqttOf = (mqtt: NonNullable<GroupSources['mqtt']>, base: string) => ({
-  url: text(mqtt.url) ?? DEFAULT_MQTT_URL,
+  url: isUnset(mqtt.url) ? DEFAULT_MQTT_URL : (text(mqtt.url) ?? DEFAULT_MQTT_URL),
   base,
   ...present('username', text(mqtt.credentials?.username)),
   ...present('password', text(mqtt.credentials?.password)),

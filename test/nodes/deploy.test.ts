@@ -210,6 +210,14 @@ describe('what cannot run', () => {
     assert.equal(agents.own().configured[0]?.hosts[0]?.groups[0]?.advskew, 100);
   });
 
+  test('a variable that is not set becomes neither a name nor a passphrase', async () => {
+    const flow = [tab, group({ host: '$'.concat('{CARP_TEST_NODE}') }), role(), sink()];
+    await helper.load(nodesOn(registryFor(agents)), flow, { g: { passphrase: '$'.concat('(CARP_TEST_PASS)') } });
+    await until(() => calls('g', 'error').length === 1, 'the refusal');
+    assert.match(String(calls('g', 'error')[0]), /CARP_TEST_NODE, CARP_TEST_PASS/);
+    assert.equal(agents.forked.length, 0);
+  });
+
   test('a broker from a variable that is not set is the one on this machine', async () => {
     const mqtt = { id: 'm', type: 'carp-mqtt', url: '$'.concat('{CARP_TEST_NOT_SET}'), base: '' };
     const flow = [tab, mqtt, group({ mqtt: 'm' }), role(), sink()];
