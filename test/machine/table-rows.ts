@@ -13,8 +13,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   init: {
     [`BACKUP: INIT>BACKUP (startup), ${LISTEN}`]: 'ready',
     'INIT: nothing':
-      'link down; disabled; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow- ' +
-      'out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
+      'link down; disabled; better; worse; too slow; tie, lower; tie, higher; tie, own address; ' +
+      'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     'STOPPED: INIT>STOPPED (stop), finish': 'stop',
@@ -153,8 +153,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   },
   'bowing-out, successor heard': {
     'MASTER: nothing':
-      'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; bow- ' +
-      'out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
+      'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
+      'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
       'timer bowOut; drained; drained, 3 lost; taken; failed; demoted by 50; demoted by 240; hand over; ' +
       'hand over by force; stop',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), handed over to 192.0.2.2 after 0`]: 'link down',
@@ -202,8 +202,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   },
   stopped: {
     'STOPPED: nothing':
-      'ready; link down; disabled; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow- ' +
-      'out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
+      'ready; link down; disabled; better; worse; too slow; tie, lower; tie, higher; tie, own address; ' +
+      'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force; stop',
   },
