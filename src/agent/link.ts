@@ -144,7 +144,13 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
     end: () => {
       if (state$.value.state === 'stopped') return;
       attempts.unsubscribe();
-      lost({ code: 'CARP_NO_AGENT', message: 'the connection to the agent was closed' });
+      current = undefined;
+      // Wanted, so no problem; but what was not heard of any more is not known any more.
+      const { events } = known.lost(
+        { code: 'CARP_NO_AGENT', message: 'the connection to the agent was closed' },
+        wallClock(),
+      );
+      for (const event of events) events$.next(event);
       state$.next({ state: 'stopped' });
       for (const stream$ of [events$, problems$, logs$, state$]) stream$.complete();
     },

@@ -9,6 +9,8 @@ import { print, printError, style } from './output.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   check: () => import('./check.ts'),
   decode: () => import('./decode.ts'),
+  run: () => import('./run.ts'),
+  status: () => import('./status.ts'),
 };
 
 const EXIT_CODES = 'Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 77 not permitted.';

@@ -1,0 +1,84 @@
+import type { AgentStatus } from '../agent/rpc.ts';
+import type { CarpEvent, Counters, GroupStatus } from '../engine/status.ts';
+
+const COLUMNS = 80;
+const LABEL = 14;
+/** Transitions that are shown; all that are remembered are in `--json`. */
+const HISTORY_MAX = 5;
+
+/** The status of an agent for people: a block per group, 80 columns wide. */
+export const statusLines = ({ version, pid, hosts }: AgentStatus, now: Date): readonly string[] => {
+  const groups = hosts.flatMap((host) => host.groups);
+  const blocks = groups.flatMap((group, i) => [...(i === 0 ? [] : ['']), ...groupLines(group, now)]);
+  const nothing = `no groups (agent ${version}, pid ${pid})`;
+  return blocks.length === 0 ? [nothing] : blocks;
+};
+
+const groupLines = (group: GroupStatus, now: Date): readonly string[] => [
+  printable(`${group.group}  ${group.vhid}@${group.interface}  on ${group.node}`),
+  // The line of FreeBSD's ifconfig(8), which scripts and fingers know.
+  `  carp: ${group.role} vhid ${group.vhid} advbase ${group.advbase} advskew ${group.advskew}`,
+  ...field('since', `${shortTime(group.since)} (${span(now.getTime() - Date.parse(group.since))}), ${why(group)}`),
+  ...field('addresses', group.addresses.join(', ') || 'none: role only'),
+  ...field('master', masterText(group)),
+  ...(group.intervalMs === 0 ? [] : field('interval', intervalText(group))),
+  ...(group.demotion === 0 ? [] : field('demotion', demotionText(group))),
+  ...field('counters', countersText(group.counters)),
+  ...(group.problem === undefined ? [] : field('problem', group.problem.message)),
+  // Not wrapped: it is there to be copied.
+  ...(group.problem?.remedy === undefined ? [] : [`  ${'try'.padEnd(LABEL)}${printable(group.problem.remedy)}`]),
+  ...group.history.slice(0, HISTORY_MAX).flatMap((event, i) => field(i === 0 ? 'history' : '', historyText(event))),
+];
+
+const why = ({ reason, detail }: GroupStatus): string => `${reason}: ${detail}`;
+
+const masterText = ({ master, lastAdvertMs }: GroupStatus): string => {
+  if (master === undefined) return 'unknown';
+  if (master.self) return `${master.address} (this host)`;
+  return lastAdvertMs === undefined ? master.address : `${master.address}, last advert ${span(lastAdvertMs)} ago`;
+};
+
+const intervalText = ({ intervalMs, masterDownMs }: GroupStatus): string =>
+  `${Math.round(intervalMs)} ms, master down after ${Math.round(masterDownMs)} ms`;
+
+const demotionText = ({ demotion, ledger }: GroupStatus): string =>
+  [`${demotion}`, ledger.map(({ reason, weight }) => `${reason} ${weight}`).join(', ')].filter(Boolean).join(': ');
+
+const countersText = (counters: Counters): string =>
+  Object.entries(counters)
+    .filter(([, count]) => count !== 0)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ') || 'all 0';
+
+const historyText = ({ at, previous, role, reason, detail }: CarpEvent): string =>
+  `${shortTime(at)} ${previous} -> ${role} (${reason}: ${detail})`;
+
+const field = (label: string, text: string): readonly string[] =>
+  wrap(printable(text), COLUMNS - LABEL - 2).map((line, i) =>
+    `  ${(i === 0 ? label : '').padEnd(LABEL)}${line}`.trimEnd(),
+  );
+
+const wrap = (text: string, width: number): readonly string[] => {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+};
+
+/** `2026-11-22 12:00:00Z` */
+const shortTime = (at: string): string => at.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+
+const span = (ms: number): string => {
+  if (ms < 10_000) return `${Math.max(0, Math.round(ms))} ms`;
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 2 * 86_400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
+};
+
+const printable = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
