@@ -1,6 +1,5 @@
 import type { MqttClient } from 'mqtt';
 import {
-  asyncScheduler,
   concat,
   defer,
   EMPTY,
@@ -12,7 +11,6 @@ import {
   type Observable,
   race,
   retry,
-  type SchedulerLike,
   Subject,
   switchMap,
   takeUntil,
@@ -59,7 +57,6 @@ const REFRESH_MS = 5000;
  */
 export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublisher => {
   const { settings, node, machineId, events$, snapshots, log } = options;
-  const scheduler: SchedulerLike = asyncScheduler;
   const scope = { base: settings.base, node };
   const broker = brokerName(settings.url);
   const clientId = mqttClientId(node, machineId);
@@ -69,12 +66,13 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   let version: MqttVersion = 5;
   let failures = 0;
   let said: string | undefined;
+  /** On the monotonic clock, in ms. */
   let connectedAt: number | undefined;
   let connected = false;
 
   const session = (client: MqttClient): Observable<never> => {
     connected = true;
-    connectedAt = scheduler.now();
+    connectedAt = performance.now();
     said = undefined;
     log('info', `mqtt: connected to ${broker}`, { broker, protocol: version === 5 ? '5' : '3.1.1', clientId });
     outbox.begin(snapshots());
@@ -89,7 +87,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     ).pipe(takeUntil(fromEvent(client, 'close')));
   };
 
-  const refreshes$ = interval(REFRESH_MS, scheduler).pipe(
+  const refreshes$ = interval(REFRESH_MS).pipe(
     tap(() => {
       outbox.refresh(snapshots());
       news$.next();
@@ -103,15 +101,15 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     connected = false;
     if (version === 5 && isVersionRefused(failure)) {
       version = 4;
-      return timer(0, scheduler);
+      return timer(0);
     }
     say(`${connectedAt === undefined ? 'no connection to' : 'lost the connection to'} ${broker}: ${failure.text}`);
     // Only a connection that lasted proves that the reason is gone; two agents with one client id would otherwise
     // throw each other out once a second, for ever.
-    if (connectedAt !== undefined && scheduler.now() - connectedAt > RETRY_MS.longest) failures = 0;
+    if (connectedAt !== undefined && performance.now() - connectedAt > RETRY_MS.longest) failures = 0;
     connectedAt = undefined;
     failures += 1;
-    return timer(Math.min(RETRY_MS.first * 2 ** (failures - 1), RETRY_MS.longest), scheduler);
+    return timer(Math.min(RETRY_MS.first * 2 ** (failures - 1), RETRY_MS.longest));
   };
 
   const say = (line: string): void => {
@@ -144,7 +142,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   const leave = async (): Promise<void> => {
     events.unsubscribe();
     if (connected) {
-      const left = firstValueFrom(race(ended, timer(CLOSE_MS, scheduler)));
+      const left = firstValueFrom(race(ended, timer(CLOSE_MS)));
       outbox.end();
       news$.next();
       await left;
