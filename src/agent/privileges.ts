@@ -22,6 +22,5 @@ export const missingCapabilities = (status: string): readonly string[] => {
 export const privilegeProblem = (
   readStatus: () => string = () => readFileSync('/proc/self/status', 'utf8'),
 ): CarpError | undefined => {
-  const missing = missingCapabilities(readStatus());
-  return missing.length === 0 ? undefined : noPermission(`CARP on a real interface (without ${missing.join(', ')})`);
+  return missingCapabilities(readStatus()).length === 0 ? undefined : noPermission('CARP on a real interface');
 };

@@ -37,6 +37,8 @@ const FATAL: readonly CarpErrorCode[] = [
 ];
 /** After a defect, what still works is given this long to release the addresses; leases bound the rest. */
 const CRASH_MS_MAX = 500;
+/** timeout(1), npm and terminals send a signal to the process and to its group: that is one wish, not two. */
+const SAME_SIGNAL_MS = 300;
 /** A reader of stdout may take this long to read the last lines. */
 const FLUSH_MS_MAX = 300;
 
@@ -77,11 +79,12 @@ interface Foreground {
   readonly log: Log;
 }
 
-const runForeground = async ({ file, config, json, log }: Foreground): Promise<ExitCode> => {
+const runForeground = async ({ file, config, json, log: shown }: Foreground): Promise<ExitCode> => {
   const isReal = config.groups.some(({ transport }) => transport !== 'memory');
   const missing = isReal && process.platform === 'linux' ? privilegeProblem() : undefined;
   if (missing !== undefined) throw missing;
 
+  const { log, release } = heldBack(shown);
   const agent = composeAgent({ log });
   const ending = endings(agent);
   const lines = report(agent, json);
@@ -99,6 +102,7 @@ const runForeground = async ({ file, config, json, log }: Foreground): Promise<E
     ending.dispose();
     throw error;
   }
+  release();
   lines.flow();
 
   const reload = (): void => void reconfigure({ file, config, agent, log });
@@ -149,6 +153,18 @@ const reconfigure = async ({ file, config, agent, log }: Omit<Foreground, 'json'
   }
 };
 
+/** A start that fails has one message, the error; what was logged on the way to it would only repeat it. */
+const heldBack = (log: Log): { readonly log: Log; readonly release: () => void } => {
+  let held: Parameters<Log>[] | undefined = [];
+  return {
+    log: (...line) => void (held === undefined ? log(...line) : held.push(line)),
+    release: () => {
+      for (const line of held ?? []) log(...line);
+      held = undefined;
+    },
+  };
+};
+
 /** One line for each transition, in words or as JSON. Lines are held back until it is certain that the start succeeds. */
 const report = (agent: Agent, json: boolean) => {
   // A pipe that nobody reads any more is no reason to end, as it is for other commands.
@@ -183,10 +199,11 @@ const endings = (agent: Agent) => {
   const asked = new Promise<ExitCode>((resolve) => {
     ask = resolve;
   });
-  let signals = 0;
+  let askedAt: number | undefined;
   const onSignal = (): void => {
-    signals += 1;
-    if (signals > 1) process.exit(Exit.failed);
+    const now = performance.now();
+    if (askedAt !== undefined && now - askedAt > SAME_SIGNAL_MS) process.exit(Exit.failed);
+    askedAt ??= now;
     ask(Exit.done);
   };
   let crashed = false;
@@ -196,7 +213,8 @@ const endings = (agent: Agent) => {
     if (crashed) process.exit(Exit.failed);
     crashed = true;
     setTimeout(() => process.exit(Exit.failed), CRASH_MS_MAX);
-    agent.stop().finally(() => process.exit(Exit.failed));
+    const end = (): void => process.exit(Exit.failed);
+    agent.stop().then(end, end);
   };
   const signalNames = ['SIGTERM', 'SIGINT'] as const;
   const defects = ['uncaughtException', 'unhandledRejection'] as const;
