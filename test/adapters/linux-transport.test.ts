@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -273,20 +273,25 @@ describe('raw sockets on a cable', { skip: missingForAgent('sysctl', 'tcpdump', 
     test(`IPv${family}: drain delivers at once what has arrived while the loop was blocked, and drops are counted`, async () => {
       const sender = await open(a, { channel: name(), family });
       const receiver = await open(b, { channel: name(), family });
-      const go = join(folder, name());
-      b.order({ type: 'hold', channel: receiver, until: go });
-      const holds = (): number => b.reports.filter(({ type }) => type === 'held').length;
-      const earlier = family === 4 ? 0 : 1;
-      await b.until('the child to hold', () => holds() > earlier);
       // More than the buffer has room for.
-      await a.tell({ type: 'send', channel: sender, payload: ADVERT, source, times: 4000 });
-      writeFileSync(go, '');
-      const answer = await b.answer();
-      assert.equal(answer.type, 'done');
-      const drained = answer.type === 'done' ? answer.drained : undefined;
-      assert.ok(drained !== undefined && drained.delivered > 1000 && drained.dropped > 0, JSON.stringify(drained));
+      const drained = await b.hold(receiver, () =>
+        a.tell({ type: 'send', channel: sender, payload: ADVERT, source, times: 4000 }),
+      );
+      assert.ok(drained.delivered > 1000 && drained.dropped > 0, JSON.stringify(drained));
       assert.equal(drained.delivered + drained.dropped, 4000);
       await close(a, sender);
+      await close(b, receiver);
+    });
+
+    test(`IPv${family}: a flood of unicast, or for another vhid, takes no room in the buffer`, async () => {
+      const receiver = await open(b, { channel: name(), family });
+      const flood = { type: 'forge', interface: 'eth0', ttl: 255, times: 4000 } as const;
+      const drained = await b.hold(receiver, async () => {
+        await a.tell({ ...flood, source: unicastSource, destination: unicast, payload: ADVERT });
+        await a.tell({ ...flood, source, destination: group, payload: withByte(1, 2) });
+        await a.tell({ ...flood, times: 1, source, destination: group, payload: ADVERT });
+      });
+      assert.deepEqual(drained, { delivered: 1, dropped: 0 });
       await close(b, receiver);
     });
 
@@ -405,8 +410,10 @@ describe('raw sockets on a cable', { skip: missingForAgent('sysctl', 'tcpdump', 
     addLink();
     const channel = name();
     await a.tell({ type: 'open', channel, interface: 'gone0', family: 4, vhid: 1 });
-    ip('-n', pair.a, 'link', 'del', 'gone0');
-    addLink();
+    await a.hold(channel, () => {
+      ip('-n', pair.a, 'link', 'del', 'gone0');
+      addLink();
+    });
     assert.equal((await a.untilError(channel)).code, 'CARP_NO_INTERFACE');
     const again = name();
     await a.tell({ type: 'open', channel: again, interface: 'gone0', family: 4, vhid: 1 });

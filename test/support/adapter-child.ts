@@ -21,6 +21,7 @@ export interface SentPacket {
   readonly ttl: number;
   /** Hexadecimal. */
   readonly payload: string;
+  readonly times?: number;
 }
 
 export type Order =
@@ -125,7 +126,7 @@ const hold = ({ channel: name, until }: Extract<Order, { type: 'hold' }>): void 
   report({ type: 'done', drained: { delivered: entry.seen - before, dropped: entry.channel.dropped() } });
 };
 
-const forge = ({ interface: name, source, destination, ttl, payload }: SentPacket): void => {
+const forge = ({ interface: name, source, destination, ttl, payload, times = 1 }: SentPacket): void => {
   const c = libc();
   const to = addressIn(destination);
   const ifIndex = c.ifIndex(name);
@@ -140,7 +141,7 @@ const forge = ({ interface: name, source, destination, ttl, payload }: SentPacke
     c.setsockopt(fd, Linux.SOL_IPV6, Linux.IPV6_UNICAST_HOPS, ttl);
   }
   c.bind(fd, socketAddress(addressIn(source), ifIndex));
-  c.sendto(fd, Buffer.from(payload, 'hex'), socketAddress(to, ifIndex));
+  for (let i = 0; i < times; i++) c.sendto(fd, Buffer.from(payload, 'hex'), socketAddress(to, ifIndex));
   c.close(fd);
 };
 

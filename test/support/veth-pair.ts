@@ -5,9 +5,12 @@
  *     <b>  eth0  02:00:00:00:00:0b  192.0.2.12/24  2001:db8::12/64  fe80::ff:fe00:b/64
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Problem } from '../../src/ports/error.ts';
-import type { Order, Report, SeenPacket } from './adapter-child.ts';
+import type { Drained, Order, Report, SeenPacket } from './adapter-child.ts';
 import { until } from './wait.ts';
 
 const CHILD = fileURLToPath(new URL('./adapter-child.js', import.meta.url));
@@ -83,6 +86,25 @@ export class AdapterChild {
     const answer = await this.answer();
     if (answer.type === 'done') throw new Error(`${order.type} should have failed`);
     return answer.problem;
+  }
+
+  /** Blocks the child's event loop while `act` runs, and then drains the channel. */
+  async hold(channel: string, act: () => unknown): Promise<Drained> {
+    const folder = mkdtempSync(join(tmpdir(), 'carp-hold-'));
+    try {
+      const held = (): number => this.reports.filter(({ type }) => type === 'held').length;
+      const earlier = held();
+      const go = join(folder, 'go');
+      this.order({ type: 'hold', channel, until: go });
+      await this.until('the child to hold', () => held() > earlier);
+      await act();
+      writeFileSync(go, '');
+      const answer = await this.answer();
+      if (answer.type === 'failed' || answer.drained === undefined) throw new Error(JSON.stringify(answer));
+      return answer.drained;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   packets(channel: string): readonly SeenPacket[] {
