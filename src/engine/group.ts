@@ -6,8 +6,9 @@ import {
   firstValueFrom,
   map,
   merge,
-  type Observable,
+  Observable,
   ReplaySubject,
+  race,
   Subject,
   Subscription,
   shareReplay,
@@ -252,9 +253,13 @@ export class Group {
   /** Bows out, releases, ends. */
   async stop(): Promise<void> {
     if (this.#running.closed) return;
-    const ended = new Promise<void>((resolve) => this.#running.add(resolve));
+    const ended$ = new Observable<void>((subscriber) => {
+      this.#running.add(() => subscriber.next());
+    });
+    // `race` ends the loser: a timer left behind would keep the process alive.
+    const done = firstValueFrom(race(ended$, timer(STOP_MS_MAX, this.#context.environment.scheduler)));
     this.#commands$.next({ type: 'stopRequested', at: this.#now() });
-    await Promise.race([ended, firstValueFrom(timer(STOP_MS_MAX, this.#context.environment.scheduler))]);
+    await done;
     this.#running.unsubscribe();
   }
 
