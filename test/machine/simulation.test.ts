@@ -1,0 +1,241 @@
+/** Machines on a LAN with faults, in virtual time. Every failure names its seed: run the case alone with SEED=n. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { MachineSettings } from '../../src/machine/settings.ts';
+import { masterDownMs } from '../../src/machine/timings.ts';
+import type { IpAddress } from '../../src/protocol/address.ts';
+import { MachineHost } from '../support/machine-host.ts';
+import { Lan, type LanHost } from '../support/machine-lan.ts';
+import { ip, type Rank, settingsOf } from '../support/machine-words.ts';
+import { BsdHost, UcarpHost } from '../support/model-peers.ts';
+
+const { SEED } = process.env;
+
+const forSeeds = (count: number, run: (seed: number) => void): void => {
+  const seeds = SEED === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(SEED)];
+  for (const seed of seeds)
+    try {
+      run(seed);
+    } catch (error) {
+      throw new Error(`SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+};
+
+const v4 = (last: number): IpAddress => ip(`192.0.2.${last}`);
+const v6 = (last: number): IpAddress => ip(`2001:db8::${last.toString(16)}`);
+
+const machine = (lan: Lan, last: number, rank: Rank, more: Partial<MachineSettings> = {}): MachineHost => {
+  const sources: [IpAddress, ...IpAddress[]] = more.families?.includes(6) === true ? [v4(last), v6(last)] : [v4(last)];
+  return new MachineHost(lan, sources, settingsOf(rank, more));
+};
+
+const names = (hosts: readonly LanHost[]): string => hosts.map(({ name }) => name).join(' and ') || 'nobody';
+
+/** The only holder from now on for so long; whatever changes meanwhile fails. */
+const steadyHolder = (lan: Lan, forMs: number): LanHost => {
+  const [holder, ...more] = lan.holders();
+  assert.ok(holder !== undefined && more.length === 0, `${names(lan.holders())} holds the addresses at ${lan.now} ms`);
+  const from = lan.now;
+  lan.run(from + forMs, () => {
+    const now = lan.holders();
+    assert.ok(now.length === 1 && now[0] === holder, `${names(now)} instead of ${holder.name} at ${lan.now} ms`);
+  });
+  return holder;
+};
+
+const slowest = (hosts: readonly MachineHost[]): number =>
+  Math.max(...hosts.map(({ state, settings }) => masterDownMs(state, settings)));
+
+describe('machines on a LAN', () => {
+  test('whatever happened, exactly one holds the addresses two master-down times after all is healed', () => {
+    forSeeds(250, (seed) => {
+      const lan = new Lan(seed);
+      const { random } = lan;
+      const families: MachineSettings['families'] = random.pick([[4], [4, 6]]);
+      const preempt = random.chance(0.5);
+      const hosts = Array.from({ length: random.whole(2, 5) }, (_, i) =>
+        machine(lan, 10 + i, `1/${random.pick([0, 0, 50, 100])}`, { families, preempt }),
+      );
+      for (const host of hosts) lan.at(random.between(0, 5000), () => host.start());
+      for (let i = 0; i < 12; i++)
+        lan.at(random.between(0, 40_000), () => {
+          const host = hosts[random.whole(0, hosts.length - 1)];
+          const island = new Set<LanHost>(hosts.filter(() => random.chance(0.5)));
+          if (host === undefined) return;
+          const faults = [
+            () => lan.pause(host, random.between(10, 8000)),
+            () => {
+              lan.loss = random.between(0, 0.7);
+            },
+            () => {
+              lan.reaches = (from, to) => island.has(from) === island.has(to);
+            },
+            // One direction only: the nastiest kind of cabling.
+            () => {
+              lan.reaches = (from) => from !== host;
+            },
+            () => host.tell({ type: 'handOverRequested', force: random.chance(0.3) }),
+            () => host.tell({ type: 'demotionChanged', demotion: random.pick([0, 50, 240]), reason: 'demoted' }),
+            () => host.tell({ type: 'addressesLost', detail: 'somebody removed one' }),
+            () => host.tell({ type: 'becameUnready', reason: 'link-down', detail: 'cable' }),
+            () => host.start(),
+          ] as const;
+          random.pick(faults)();
+        });
+      lan.run(48_000);
+      lan.reaches = () => true;
+      lan.loss = 0;
+      for (const host of hosts) host.start();
+      for (const host of hosts) host.tell({ type: 'demotionChanged', demotion: 0, reason: 'demoted' });
+      lan.run(lan.now + 2 * slowest(hosts));
+      const holder = steadyHolder(lan, 10_000);
+      for (const host of hosts) assert.equal(host.role, host === holder ? 'MASTER' : 'BACKUP', host.name);
+    });
+  });
+
+  test('when a MASTER dies, somebody holds the addresses a master-down time, a hold and the latency later', () => {
+    forSeeds(200, (seed) => {
+      const lan = new Lan(seed);
+      const { random } = lan;
+      const hosts = Array.from({ length: random.whole(2, 5) }, (_, i) =>
+        machine(lan, 10 + i, `${random.pick([1, 2])}/${random.whole(0, 254)}`),
+      );
+      for (const host of hosts) lan.at(random.between(0, 1000), () => host.start());
+      lan.run(20_000 + random.between(0, 4000));
+      const dead = steadyHolder(lan, 1);
+      const survivors = hosts.filter((host) => host !== dead);
+      const nominal = Math.min(...survivors.map(({ state, settings }) => masterDownMs(state, settings)));
+      lan.crash(dead);
+      const [, latency] = lan.latency;
+      const bound = nominal + 3 + latency + (hosts[0]?.takesMs ?? 0);
+      lan.run(lan.now + bound);
+      assert.equal(lan.holders().length, 1, `after ${bound} ms: ${names(lan.holders())}`);
+      steadyHolder(lan, 10_000);
+    });
+  });
+
+  test('equals that start at the same time settle on the lowest address, and the others never become MASTER', () => {
+    forSeeds(200, (seed) => {
+      const lan = new Lan(seed);
+      const hosts = Array.from({ length: lan.random.whole(2, 5) }, (_, i) => machine(lan, 10 + i, '1/0'));
+      for (const host of [...hosts].sort(() => lan.random.next() - 0.5)) lan.at(0, () => host.start());
+      lan.run(3010);
+      assert.equal(steadyHolder(lan, 30_000), hosts[0]);
+      for (const host of hosts)
+        assert.equal(host.reports.filter(({ role }) => role === 'MASTER').length, host === hosts[0] ? 1 : 0, host.name);
+    });
+  });
+
+  test('equals that start within 2 ms have one MASTER, and it stays: the lowest of those that claimed unheard', () => {
+    forSeeds(200, (seed) => {
+      const lan = new Lan(seed);
+      lan.latency = [0.1, lan.random.between(0.1, 2)];
+      const hosts = Array.from({ length: lan.random.whole(2, 5) }, (_, i) => machine(lan, 10 + i, '1/0'));
+      for (const host of hosts) lan.at(lan.random.between(0, 2), () => host.start());
+      lan.run(3010);
+      steadyHolder(lan, 30_000);
+      assert.equal(hosts.flatMap(({ reports }) => reports).filter(({ role }) => role === 'MASTER').length, 1);
+    });
+  });
+
+  test('a hand-over leaves the addresses with somebody at every moment, and with one a few milliseconds later', () => {
+    forSeeds(200, (seed) => {
+      const lan = new Lan(seed);
+      const { random } = lan;
+      const families: MachineSettings['families'] = random.pick([[4], [4, 6]]);
+      const hosts = Array.from({ length: random.whole(2, 5) }, (_, i) =>
+        machine(lan, 10 + i, `1/${random.pick([0, 0, 100])}`, { families }),
+      );
+      for (const host of hosts) host.start();
+      lan.run(10_000 + random.between(0, 1000));
+      const before = steadyHolder(lan, 1);
+      const stops = random.chance(0.5);
+      hosts
+        .find((host) => host === before)
+        ?.tell(stops ? { type: 'stopRequested' } : { type: 'handOverRequested', force: false });
+      lan.run(lan.now + 30, () => assert.notEqual(lan.holders().length, 0, `nobody at ${lan.now} ms`));
+      const after = steadyHolder(lan, 10_000);
+      assert.notEqual(after, before);
+      const receipts = hosts.flatMap((host) => host.receipts);
+      assert.deepEqual(
+        receipts.map(({ type }) => type),
+        ['handedOver'],
+      );
+    });
+  });
+
+  test('two hosts demoted to 240 by the same cause hand over once at most, then rest', () => {
+    forSeeds(200, (seed) => {
+      const lan = new Lan(seed);
+      const preempt = lan.random.chance(0.5);
+      const hosts = [
+        machine(lan, 10, '1/0', { preempt }),
+        machine(lan, 11, `1/${lan.random.pick([0, 100, 254])}`, { preempt }),
+      ];
+      for (const host of hosts) host.start();
+      lan.run(10_000);
+      const before = hosts.flatMap(({ reports }) => reports).length;
+      for (const host of hosts)
+        lan.at(lan.now + lan.random.between(0, 2), () =>
+          host.tell({ type: 'demotionChanged', demotion: 240, reason: 'demoted' }),
+        );
+      lan.run(lan.now + 20);
+      steadyHolder(lan, 60_000);
+      const changes = hosts.flatMap(({ reports }) => reports).slice(before);
+      assert.ok(hosts.flatMap(({ reports }) => reports).length - before <= 2, JSON.stringify(changes));
+    });
+  });
+
+  test('a MASTER that was paused past its lease never holds the addresses beside its successor for long', () => {
+    forSeeds(200, (seed) => {
+      const lan = new Lan(seed);
+      const { random } = lan;
+      const hosts = [machine(lan, 10, '1/0'), machine(lan, 11, `1/${random.pick([0, 50])}`)];
+      for (const host of hosts) host.start();
+      lan.run(10_000 + random.between(0, 1000));
+      lan.pause(steadyHolder(lan, 1), random.between(100, 10_000));
+      let doubled = 0;
+      let last = lan.now;
+      lan.run(lan.now + 12_000, () => {
+        if (lan.holders().length > 1) doubled += lan.now - last;
+        last = lan.now;
+      });
+      assert.ok(doubled < 10, `two holders for ${doubled} ms`);
+      steadyHolder(lan, 10_000);
+    });
+  });
+});
+
+describe('machines and other systems', () => {
+  const SYSTEMS = ['freebsd', 'openbsd', 'ucarp'] as const;
+  const TIE_BREAKS = ['numeric', 'last-octet-first'] as const;
+
+  for (const system of SYSTEMS)
+    for (const tieBreak of TIE_BREAKS)
+      test(`with ${system}, ties ${tieBreak}: one holds the addresses, also after a split has healed`, () => {
+        forSeeds(150, (seed) => {
+          const lan = new Lan(seed);
+          const { random } = lan;
+          const skew = random.pick([0, 0, 100]);
+          const [low, high] = random.pick([
+            [10, 20],
+            [20, 10],
+          ]);
+          const ours = machine(lan, low, `1/${random.pick([skew, 0, 100])}`, { tieBreak, preempt: random.chance(0.3) });
+          const rank = { base: 1, skew, preempt: random.chance(0.3) };
+          const theirs =
+            system === 'ucarp' ? new UcarpHost(lan, v4(high), rank) : new BsdHost(lan, [v4(high)], { ...rank, system });
+          const [first, second] = random.chance(0.5) ? [ours, theirs] : [theirs, ours];
+          first.start();
+          lan.at(random.pick([0, random.between(0, 5), random.between(0, 6000)]), () => second.start());
+          lan.run(30_000);
+          steadyHolder(lan, 10_000);
+          lan.reaches = () => false;
+          lan.run(lan.now + random.between(6000, 10_000));
+          assert.equal(lan.holders().length, 2, 'each side has its own MASTER while the LAN is split');
+          lan.reaches = () => true;
+          lan.run(lan.now + 20_000);
+          steadyHolder(lan, 10_000);
+        });
+      });
+});

@@ -1,0 +1,147 @@
+/** A machine in a LAN in virtual time. It carries out its effects, and checks after each step what must always hold. */
+import assert from 'node:assert/strict';
+import type { Effect } from '../../src/machine/effects.ts';
+import type { HeardAdvert, MachineEvent, Sources, TimerName } from '../../src/machine/events.ts';
+import type { MachineSettings } from '../../src/machine/settings.ts';
+import { initialState, roleOf, type State } from '../../src/machine/state.ts';
+import { leaseMs } from '../../src/machine/timings.ts';
+import { transition } from '../../src/machine/transition.ts';
+import type { IpAddress } from '../../src/protocol/address.ts';
+import { advertInterval } from '../../src/protocol/timing.ts';
+import { type Millis, millis } from '../../src/protocol/units.ts';
+import type { Lan, LanHost } from './machine-lan.ts';
+
+type Report = Extract<Effect, { readonly type: 'report' }> & { readonly at: number };
+type Receipt = Extract<Effect, { readonly type: 'handedOver' | 'nobodyTookOver' }>;
+
+/** An event as it is told to a host: the host knows what time it is. */
+type Told<E = MachineEvent> = E extends MachineEvent ? Omit<E, 'at'> : never;
+
+export class MachineHost implements LanHost {
+  readonly name: string;
+  readonly settings: MachineSettings;
+  readonly reports: Report[] = [];
+  readonly receipts: Receipt[] = [];
+  state: State = initialState;
+  /** How long adding the addresses takes, in ms. */
+  takesMs = 0.4;
+
+  readonly #lan: Lan;
+  readonly #sources: Sources;
+  readonly #timers = new Map<TimerName, () => void>();
+  readonly #queue: MachineEvent[] = [];
+  #busy = false;
+  #holding = false;
+  #cancelTake: (() => void) | undefined;
+
+  constructor(lan: Lan, addresses: readonly [IpAddress, ...IpAddress[]], settings: MachineSettings) {
+    this.#lan = lan;
+    this.settings = settings;
+    this.name = addresses[0].text;
+    this.#sources = Object.fromEntries(addresses.map((address) => [address.family, address]));
+    lan.join(this);
+  }
+
+  get role(): ReturnType<typeof roleOf> {
+    return roleOf(this.state);
+  }
+
+  /** The kernel takes the addresses back from a process that does not renew its lease. */
+  holds(): boolean {
+    return this.#holding && this.#lan.pausedFor(this) <= leaseMs(this.settings);
+  }
+
+  start(): void {
+    this.tell({ type: 'becameReady', sources: this.#sources, reason: 'startup' });
+  }
+
+  hear(advert: HeardAdvert): void {
+    this.tell({ type: 'advertReceived', advert });
+  }
+
+  /** The late renewal notices that the lease is over. */
+  resumed(pausedMs: number): void {
+    if (pausedMs > leaseMs(this.settings)) this.tell({ type: 'leaseLapsed', detail: `paused for ${pausedMs} ms` });
+  }
+
+  tell(told: Told): void {
+    this.#queue.push({ ...told, at: millis(this.#lan.now) } as MachineEvent);
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
+    this.#busy = false;
+  }
+
+  #step(event: MachineEvent): void {
+    const before = this.state;
+    const [after, effects] = transition(before, event, this.settings);
+    this.state = after;
+    for (const effect of effects) this.#carryOut(effect, before, event.at);
+    const context = `${this.name} at ${event.at}, ${before.phase.name} -> ${after.phase.name} on ${event.type}`;
+    if (roleOf(after) !== 'MASTER')
+      assert.equal(this.#holding, false, `holds addresses as ${roleOf(after)}: ${context}`);
+    const reported = effects.filter((effect) => effect.type === 'report').at(-1);
+    const role = after.phase.name === 'stopped' ? 'STOPPED' : roleOf(after);
+    if (reported === undefined) assert.equal(roleOf(after), roleOf(before), `changed its role in silence: ${context}`);
+    else assert.equal(reported.role, role, `reported another role: ${context}`);
+  }
+
+  #carryOut(effect: Effect, before: State, at: Millis): void {
+    switch (effect.type) {
+      case 'sendAdvert': {
+        const { kind, advbase, advskew } = effect;
+        if (kind === 'regular' || kind === 'answer')
+          assert.equal(roleOf(before), 'MASTER', `${this.name} advertises as ${roleOf(before)}`);
+        assert.equal(kind === 'bow-out', advbase === 255 && advskew === 255, `${kind} looks like a farewell`);
+        for (const source of Object.values(this.#sources))
+          if (this.settings.families.includes(source.family))
+            this.#lan.send(this, {
+              family: source.family,
+              source,
+              advbase,
+              advskew,
+              interval: advertInterval(advbase, advskew),
+            });
+        return;
+      }
+      case 'arm': {
+        const { timer, due } = effect;
+        this.#timers.get(timer)?.();
+        this.#timers.set(
+          timer,
+          this.#lan.schedule(this, due, () => this.tell({ type: 'timerExpired', timer, due })),
+        );
+        return;
+      }
+      case 'disarm':
+        this.#timers.get(effect.timer)?.();
+        return;
+      case 'drain':
+        this.#lan.read(this);
+        this.tell({ type: 'drained', dropped: 0 });
+        return;
+      case 'takeAddresses':
+        this.#cancelTake = this.#lan.schedule(this, at + this.takesMs, () => {
+          this.#holding = true;
+          this.tell({ type: 'addressesTaken' });
+        });
+        return;
+      case 'releaseAddresses':
+        this.#cancelTake?.();
+        this.#holding = false;
+        return;
+      case 'report':
+        this.reports.push({ ...effect, at });
+        return;
+      case 'handedOver':
+      case 'nobodyTookOver':
+        this.receipts.push(effect);
+        return;
+      case 'startAnnouncing':
+      case 'announceAgain':
+      case 'stopAnnouncing':
+      case 'finish':
+        return;
+    }
+  }
+}
