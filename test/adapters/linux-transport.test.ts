@@ -125,7 +125,7 @@ describe('raw sockets on a cable', { skip: missingForAgent('sysctl', 'tcpdump', 
     const receiver = await open(b, { channel: name(), family: 4 });
     await a.tell({ type: 'send', channel: sender, payload: ADVERT, source: A4 });
     const [packet] = await b.untilPackets(receiver, 1);
-    assert.deepEqual(packet, { payload: ADVERT, source: A4, destination: GROUP4, ttl: 255 });
+    assert.deepEqual(packet, { payload: ADVERT, source: A4, destination: GROUP4, ttl: 255, dropped: 0 });
     await close(a, sender);
     await close(b, receiver);
   });
@@ -135,7 +135,7 @@ describe('raw sockets on a cable', { skip: missingForAgent('sysctl', 'tcpdump', 
     const receiver = await open(b, { channel: name(), family: 6 });
     await a.tell({ type: 'send', channel: sender, payload: ADVERT, source: A6 });
     const [packet] = await b.untilPackets(receiver, 1);
-    assert.deepEqual(packet, { payload: ADVERT, source: A6, destination: GROUP6, ttl: 255 });
+    assert.deepEqual(packet, { payload: ADVERT, source: A6, destination: GROUP6, ttl: 255, dropped: 0 });
     await close(a, sender);
     await close(b, receiver);
   });
@@ -279,6 +279,9 @@ describe('raw sockets on a cable', { skip: missingForAgent('sysctl', 'tcpdump', 
       );
       assert.ok(drained.delivered > 1000 && drained.dropped > 0, JSON.stringify(drained));
       assert.equal(drained.delivered + drained.dropped, 4000);
+      await a.tell({ type: 'send', channel: sender, payload: marked(1), source });
+      const next = (await b.untilPackets(receiver, drained.delivered + 1)).at(-1);
+      assert.deepEqual([next?.payload, next?.dropped], [marked(1), drained.dropped]);
       await close(a, sender);
       await close(b, receiver);
     });

@@ -55,6 +55,7 @@ export interface SeenPacket {
   readonly source: string;
   readonly destination: string;
   readonly ttl: number | undefined;
+  readonly dropped: number;
 }
 
 export interface Drained {
@@ -101,13 +102,14 @@ const open = (order: Extract<Order, { type: 'open' }>): void => {
   const entry = { channel, seen: 0 };
   channels.set(order.channel, entry);
   channel.packets$.subscribe({
-    next: ({ payload, source, destination, ttl }) => {
+    next: ({ payload, source, destination, ttl, dropped }) => {
       entry.seen++;
       const packet = {
         payload: Buffer.from(payload).toString('hex'),
         source: source.text,
         destination: destination.text,
         ttl,
+        dropped,
       };
       report({ type: 'packet', channel: order.channel, packet });
     },

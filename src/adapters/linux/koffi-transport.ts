@@ -6,6 +6,7 @@ import { CARP_GROUP_IPV4, CARP_GROUP_IPV6 } from '../../protocol/constants.ts';
 import { type Libc, SystemCallError, libc as systemLibc } from './libc.ts';
 import { type LinkLoss, linkLoss } from './link-loss.ts';
 import { noInterface } from './no-interface.ts';
+import { noPermission } from './no-permission.ts';
 import { receiveSocket } from './receive-socket.ts';
 import { sendError } from './send-error.ts';
 import { sendSocket } from './send-socket.ts';
@@ -26,7 +27,7 @@ const GROUPS = { 4: addressIn(CARP_GROUP_IPV4), 6: addressIn(CARP_GROUP_IPV6) } 
 const openError = ({ interface: name, family }: ChannelOptions, error: unknown): unknown => {
   if (!(error instanceof SystemCallError)) return error;
   const { code, message } = error;
-  if (code === 'EPERM') return error;
+  if (code === 'EPERM') return noPermission(`listening on ${name}`, error);
   if (code === 'EAFNOSUPPORT' || (family === 6 && (code === 'EINVAL' || code === 'EADDRNOTAVAIL')))
     return new CarpError('CARP_NO_INTERFACE', `interface ${name} does not speak IPv${family}: ${message}`, {
       remedy: `IPv6 must be on, and needs an MTU of 1280 or more: ip link set ${name} mtu 1500; sysctl -w net.ipv6.conf.${name}.disable_ipv6=0`,
@@ -37,7 +38,8 @@ const openError = ({ interface: name, family }: ChannelOptions, error: unknown):
       remedy: 'sysctl -w net.ipv4.igmp_max_memberships=100',
       cause: error,
     });
-  return code === 'ENODEV' || code === 'ENXIO' ? noInterface(name, undefined, error) : error;
+  if (code === 'ENODEV' || code === 'ENXIO') return noInterface(name, undefined, error);
+  return new CarpError('CARP_FAILED', `cannot listen on ${name}: ${message}`, { cause: error });
 };
 
 const openChannel = (libc: Libc, watchLink: LinkLoss, options: ChannelOptions): Channel => {
@@ -71,22 +73,20 @@ const openChannel = (libc: Libc, watchLink: LinkLoss, options: ChannelOptions): 
       fail(noInterface(name, `interface ${name} cannot be read any more: ${error.message}`, error));
     }
   };
-  /** Sockets are closed in the reverse order, and the poll before its socket. */
+  /** What is opened is closed in the reverse order: the poll before its socket. */
   const keep = <T extends { readonly fd: number }>(socket: T): T => {
     undo.push(() => libc.close(socket.fd));
     return socket;
   };
   const open = () => {
+    // First, so that a deletion that comes between the next lines is noticed.
+    undo.push(watchLink({ name, index: ifIndex }, () => fail(noInterface(name, `interface ${name} has gone`))).close);
     const found = {
       receiving: keep(receiveSocket(libc, { ...options, ifIndex, group })),
       sending: keep(sendSocket(libc, { ...options, ifIndex, group })),
     };
-    const watches = [
-      watchLink({ name, index: ifIndex }, () => fail(noInterface(name, `interface ${name} has gone`))),
-      libc.pollReadable(found.receiving.fd, () => read(BATCH)),
-    ];
-    for (const watch of watches) undo.push(watch.close);
-    // It may have been deleted and made again while the sockets were bound to it.
+    undo.push(libc.pollReadable(found.receiving.fd, () => read(BATCH)).close);
+    // The sockets are bound by name, which may be that of another interface by now.
     if (libc.ifIndex(name) !== ifIndex) throw noInterface(name);
     return found;
   };

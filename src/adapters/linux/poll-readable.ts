@@ -44,7 +44,7 @@ const byInterval: PollReadable = (_fd, onReadable) => {
   return { close: () => clearInterval(interval) };
 };
 
-const started = (handle: PollHandle | null, fd: number): PollHandle => {
+const usable = (handle: PollHandle | null, fd: number): PollHandle => {
   if (handle === null) throw new Error(`descriptor ${fd} cannot be polled`);
   return handle;
 };
@@ -78,7 +78,7 @@ const byPoll =
     const restart = (): void => {
       if (!closed) handle.start(wake);
     };
-    const handle = started(poll(fd, wake), fd);
+    const handle = usable(poll(fd, wake), fd);
     open.add(handle);
     return {
       close: () => {

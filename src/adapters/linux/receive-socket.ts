@@ -9,8 +9,8 @@ import { addressOfSocketAddress6 } from './sockaddr.ts';
 
 /** Room for about 2,500 adverts; the default holds 256. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
-/** The largest IPv4 packet there is. */
-const PACKET_BYTES = 65536;
+/** An advert is a hundred bytes at most with its header. What is longer than this is none, and is refused or cut off. */
+const PACKET_BYTES = 2048;
 const CONTROL_BYTES = 256;
 /** SK_MEMINFO_DROPS of linux/sock_diag.h: its place in what SO_MEMINFO returns, and how many words there are. */
 const MEMINFO_DROPS = 8;
