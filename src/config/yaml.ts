@@ -1,4 +1,14 @@
-import { type Document, isMap, isNode, LineCounter, type Pair, parseDocument, type YAMLError } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  LineCounter,
+  type Pair,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import type { ConfigError, Path } from './findings.ts';
 
 export type ReadText =
@@ -12,7 +22,7 @@ const ALIASES_MAX = 100;
  * What the parser's codes mean. Its own messages are not shown: they quote the text of the file, which may be a
  * password that should have been put in quotes.
  */
-const EXPLANATION: Partial<Record<YAMLError['code'], string>> = {
+const EXPLANATION = {
   BAD_ALIAS: 'a value that begins with * is an alias; put it in quotes',
   BAD_SCALAR_START: 'a value cannot begin with this character; put it in quotes',
   BAD_DQ_ESCAPE: 'unknown escape after a backslash; use single quotes to keep backslashes as they are',
@@ -26,15 +36,32 @@ const EXPLANATION: Partial<Record<YAMLError['code'], string>> = {
   TAB_AS_INDENT: 'lines are indented with spaces, not with tabs',
   TAG_RESOLVE_FAILED: 'a value that begins with ! is a tag, and tags are not used here; put it in quotes',
   UNEXPECTED_TOKEN: 'this was not expected here; look for a missing comma, quote or space',
-};
+} as const satisfies Partial<Record<YAMLError['code'], string>>;
 
-const explain = ({ code }: YAMLError): string => EXPLANATION[code] ?? `this is not valid YAML (${code})`;
+const explain = ({ code }: YAMLError): string =>
+  (EXPLANATION as Partial<Record<YAMLError['code'], string>>)[code] ?? `this is not valid YAML (${code})`;
 
 /** The node that a line can be told of: that of the key, or of the item. */
 const nodeAt = (document: Document, path: Path): unknown => {
   const parent = document.getIn(path.slice(0, -1), true);
   const pair = isMap(parent) ? parent.items.find(({ key }: Pair) => String(key) === path.at(-1)) : undefined;
   return pair?.key ?? document.getIn(path, true);
+};
+
+/** Where an alias is whose anchor does not exist: most likely a value that was not meant to be one. */
+const danglingAlias = (document: Document): number | undefined => {
+  const anchors = new Set<string>();
+  let found: number | undefined;
+  visit(document, (_key, node) => {
+    if (isAlias(node)) {
+      if (anchors.has(node.source)) return undefined;
+      found = node.range?.[0] ?? 0;
+      return visit.BREAK;
+    }
+    if (isNode(node) && 'anchor' in node && typeof node.anchor === 'string') anchors.add(node.anchor);
+    return undefined;
+  });
+  return found;
 };
 
 /** Reads YAML 1.2 or JSON, which is a part of it. Anchors may be used, tags may not. Never throws. */
@@ -46,9 +73,11 @@ export const readText = (text: string): ReadText => {
     return { path: '', message: `${message} (column ${col})`, line };
   };
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent', strict: true });
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error', strict: true });
     const faults = [...document.errors, ...document.warnings];
     if (faults.length > 0) return { ok: false, errors: faults.map((fault) => failure(explain(fault), fault.pos[0])) };
+    const dangling = danglingAlias(document);
+    if (dangling !== undefined) return { ok: false, errors: [failure(EXPLANATION.BAD_ALIAS, dangling)] };
     const lineOf = (path: Path): number | undefined => {
       // The nearest that exists: something missing is told of the object that lacks it.
       for (let end = path.length; end > 0; end -= 1) {
