@@ -1,11 +1,13 @@
 import { type Observable, Subject } from 'rxjs';
 import type { LeaseEvent, LeaseRequest } from '../../ports/addresses.ts';
-import type { Place } from './rtnetlink.ts';
+import { addAddress, type Place, type RouteRequest } from './rtnetlink.ts';
 
 /** An address of a lease that is held. */
 export interface HeldAddress extends Place {
   /** When somebody removed it, on the monotonic clock: the latest few. */
   removedAt: readonly number[];
+  /** The same each time, so it is encoded once. */
+  readonly renewal: RouteRequest;
 }
 
 /** The two clocks by which a lease is judged, in ms: neither may say that it is too late. */
@@ -34,7 +36,11 @@ export class HeldLease {
 
   constructor(request: LeaseRequest, places: readonly Place[], renewed: Instant) {
     this.request = request;
-    this.addresses = places.map((place) => ({ ...place, removedAt: [] }));
+    this.addresses = places.map((place) => ({
+      ...place,
+      removedAt: [],
+      renewal: addAddress(place, request.seconds, 'replace'),
+    }));
     this.#renewed = renewed;
     this.dueAt = renewed.monotonic + this.periodMs;
   }
@@ -63,9 +69,13 @@ export class HeldLease {
     this.#renewed = at;
   }
 
-  /** Renewals keep to absolute times; those that were missed are left out. */
-  schedule(now: number): void {
-    this.dueAt += this.periodMs;
+  /**
+   * Renewals keep to absolute times, and those that were missed are left out.
+   *
+   * @param tick - when the renewal that includes this lease was due: leases that were renewed together stay together
+   */
+  schedule(tick: number, now: number): void {
+    this.dueAt = tick + this.periodMs;
     if (this.dueAt <= now) this.dueAt = now + this.periodMs;
   }
 

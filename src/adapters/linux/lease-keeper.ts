@@ -109,7 +109,8 @@ export class LeaseKeeper {
     const due = [...this.#leases].filter(({ dueAt, periodMs }) => dueAt <= now.monotonic + periodMs / 2);
     const fresh = due.filter((lease) => lease.isFresh(now));
     for (const lease of due) if (!fresh.includes(lease)) this.#lapse(lease, now);
-    for (const lease of fresh) lease.schedule(now.monotonic);
+    const tick = Math.min(...due.map(({ dueAt }) => dueAt));
+    for (const lease of fresh) lease.schedule(tick, now.monotonic);
     const failures = this.#renew(fresh);
     if (failures === undefined) return;
 
@@ -132,8 +133,8 @@ export class LeaseKeeper {
     const renewals = leases.flatMap((lease) => lease.addresses.map((address) => ({ lease, address })));
     if (renewals.length === 0) return failures;
     try {
-      const requests = renewals.map(({ lease, address }) => addAddress(address, lease.request.seconds, 'replace'));
-      for (const [i, outcome] of kernel.transact(requests).entries()) {
+      const outcomes = kernel.transact(renewals.map(({ address }) => address.renewal));
+      for (const [i, outcome] of outcomes.entries()) {
         const { lease, address } = renewals[i] ?? {};
         if (outcome.errno !== 0 && lease !== undefined && address !== undefined && !failures.has(lease))
           failures.set(lease, { address, outcome });

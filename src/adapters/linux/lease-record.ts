@@ -133,10 +133,17 @@ export class LeaseRecord {
   }
 
   #load(): readonly RecordedLease[] {
+    let text: string;
     try {
-      return parse(readFileSync(this.#file, 'utf8'));
+      text = readFileSync(this.#file, 'utf8');
     } catch (error) {
-      if (!isMissing(error)) this.#setAside(error);
+      if (!isMissing(error)) this.#warn(error);
+      return [];
+    }
+    try {
+      return parse(text);
+    } catch (error) {
+      this.#setAside(error);
       return [];
     }
   }
