@@ -2,6 +2,7 @@
  * The configuration file as it is written, with defaults filled in (DESIGN 9). The JSON Schema beside this file says
  * the same; a type test holds the two together.
  */
+import type { MqttSettings } from '../adapters/mqtt/settings.ts';
 
 export interface DemotionConfig {
   readonly linkDown: number;
@@ -10,14 +11,7 @@ export interface DemotionConfig {
   readonly scope: 'sync' | 'host';
 }
 
-export interface MqttConfig {
-  /** mqtt://, mqtts://, ws:// or wss:// */
-  readonly url: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly passwordFile?: string;
-  /** First level of all topics. */
-  readonly base: string;
+export interface MqttConfig extends MqttSettings {
   readonly homeAssistant: boolean;
   readonly commands: boolean;
 }

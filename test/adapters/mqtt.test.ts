@@ -50,7 +50,7 @@ const publishTo = (
   const publisher = createMqttPublisher({
     settings: { url, base: 'carp', homeAssistant: false, commands: false, ...settings },
     node: 'rpi1',
-    machineId: '0123456789abcdef0123456789abcdef',
+    machineId: '01234567',
     events$,
     snapshots,
     log: (level, message, fields) => lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),

@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { defer, from, Observable, switchMap } from 'rxjs';
-import type { MqttConfig } from '../../config/types.ts';
 import { type MqttFailure, mqttFailure } from './problem.ts';
+import type { MqttSettings } from './settings.ts';
 import { type Message, topicLevel } from './topics.ts';
 
 export type MqttVersion = 4 | 5;
 
 export interface ConnectionOptions {
-  readonly settings: MqttConfig;
+  readonly settings: MqttSettings;
   readonly clientId: string;
   /** 5, or 4 for MQTT 3.1.1. */
   readonly version: MqttVersion;
@@ -48,7 +47,7 @@ const clientOptions = async ({ settings, clientId, version, will }: ConnectionOp
   };
 };
 
-const readPassword = async ({ password, passwordFile }: MqttConfig): Promise<string | undefined> => {
+const readPassword = async ({ password, passwordFile }: MqttSettings): Promise<string | undefined> => {
   if (passwordFile === undefined) return password;
   try {
     return (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, '');
@@ -58,7 +57,7 @@ const readPassword = async ({ password, passwordFile }: MqttConfig): Promise<str
 };
 
 /** mqtt.js would prefer credentials in the URL to those of the settings. */
-const brokerUrl = ({ url, username }: MqttConfig): string => {
+const brokerUrl = ({ url, username }: MqttSettings): string => {
   if (username === undefined || !URL.canParse(url)) return url;
   const bare = new URL(url);
   bare.username = '';
@@ -92,11 +91,11 @@ const attempt = (url: string, options: IClientOptions): Observable<MqttClient> =
 
 /**
  * A client id that is the same after each restart, so that a broker which has not noticed the old connection's end
- * replaces it, and different for two machines that were given the same node name by mistake. The id of a machine is
- * meant to stay on it (machine-id(5)), so what brokers see is a digest.
+ * replaces it, and different for two machines that were given the same node name by mistake.
+ *
+ * @param machineId - eight hexadecimal digits of the machine id
  */
-export const mqttClientId = (node: string, machineId: string): string =>
-  `carp-${topicLevel(node)}-${createHash('sha256').update(`node-red-carp mqtt ${machineId}`).digest('hex').slice(0, 8)}`;
+export const mqttClientId = (node: string, machineId: string): string => `carp-${topicLevel(node)}-${machineId}`;
 
 /** How a broker is called in log lines: without what may be secret in a URL. */
 export const brokerName = (url: string): string => {

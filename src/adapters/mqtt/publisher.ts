@@ -17,19 +17,19 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import type { MqttConfig } from '../../config/types.ts';
 import type { CarpEvent } from '../../engine/status.ts';
 import type { Log } from '../../ports/log.ts';
 import { brokerName, type MqttVersion, mqttClientId, mqttConnection } from './connection.ts';
 import { Outbox } from './outbox.ts';
 import { isVersionRefused, type MqttFailure, mqttFailure } from './problem.ts';
 import { pump } from './pump.ts';
+import type { MqttSettings } from './settings.ts';
 import { statusMessage } from './topics.ts';
 
 export interface MqttPublisherOptions {
-  readonly settings: MqttConfig;
+  readonly settings: MqttSettings;
   readonly node: string;
-  /** Something that is the same after a restart and different on another machine, e.g. /etc/machine-id. */
+  /** Eight hexadecimal digits: the same after a restart, others on another machine. */
   readonly machineId: string;
   readonly events$: Observable<CarpEvent>;
   readonly snapshots: () => readonly CarpEvent[];
