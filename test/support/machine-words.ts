@@ -2,8 +2,6 @@
 import type { Effect } from '../../src/machine/effects.ts';
 import type { EventOf, HeardAdvert, MachineEvent, Sources, TimerName } from '../../src/machine/events.ts';
 import type { MachineSettings } from '../../src/machine/settings.ts';
-import { initialState, type State } from '../../src/machine/state.ts';
-import { transition } from '../../src/machine/transition.ts';
 import { type IpAddress, parseAddress } from '../../src/protocol/address.ts';
 import { advertInterval } from '../../src/protocol/timing.ts';
 import { advBase, advSkew, type Millis, millis } from '../../src/protocol/units.ts';
@@ -117,21 +115,3 @@ export const doings = (effects: readonly Effect[], at: Millis, withDisarms = fal
     .filter(({ type }) => withDisarms || type !== 'disarm')
     .map((effect) => wordsOf(effect, at))
     .join(', ');
-
-/** A machine that is told one event after the other, and says what it does. */
-export class Bench {
-  readonly settings: MachineSettings;
-  state: State;
-
-  constructor(settings: MachineSettings, state: State = initialState) {
-    this.settings = settings;
-    this.state = state;
-  }
-
-  /** What came of it, in words. */
-  tell(what: MachineEvent): string {
-    const [state, effects] = transition(this.state, what, this.settings);
-    this.state = state;
-    return doings(effects, what.at);
-  }
-}
