@@ -111,7 +111,7 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
 
   test('where secondaries cannot be promoted, the host is not endangered', async (t) => {
     const namespace = await host(t, []);
-    const child = namespace.start({ unwritableSysctls: true });
+    const child = namespace.start({ options: ['unwritable-sysctls'] });
     for (const call of ['check', 'take'] as const) {
       const refusal = await child.refusal(child[call]('g', ['192.0.2.100/24']));
       assert.equal(refusal.code, 'CARP_ADDRESS');

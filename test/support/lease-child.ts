@@ -1,5 +1,6 @@
 /**
- * The far side of `LeaseProcess`. Arguments: the state folder, and perhaps `unwritable-sysctls`.
+ * The far side of `LeaseProcess`. Arguments: the state folder, and perhaps `unwritable-sysctls` and
+ * `small-buffer`.
  *
  * A namespace belongs to a process, so whatever is tested against the kernel has to run in one of its own.
  */
@@ -44,16 +45,16 @@ interface PlainRequest extends Omit<LeaseRequest, 'addresses'> {
   readonly addresses: readonly string[];
 }
 
-const [stateFolder = '', option] = process.argv.slice(2);
+const [stateFolder = '', ...options] = process.argv.slice(2);
 // The namespace of mounts is this process's own: ip netns exec has made it.
-if (option === 'unwritable-sysctls') {
+if (options.includes('unwritable-sysctls')) {
   execFileSync('mount', ['--bind', '/proc/sys', '/proc/sys']);
   execFileSync('mount', ['-o', 'remount,bind,ro', '/proc/sys']);
 }
 
 const note = (message: ChildMessage): void => void process.send?.(message);
 let overruns = 0;
-const plain = createKernel();
+const plain = options.includes('small-buffer') ? createKernel(65_536) : createKernel();
 const count = (event: KernelEvent): void => {
   if (event.type === 'overrun') overruns += 1;
 };

@@ -12,6 +12,12 @@ export interface RemoteError {
   readonly remedy: string | undefined;
 }
 
+export interface ProcessOptions {
+  /** The folder of the state file. */
+  readonly state?: string;
+  readonly options?: readonly ('unwritable-sysctls' | 'small-buffer')[];
+}
+
 /** A state without the bytes of addresses. */
 export interface SeenState extends Pick<InterfaceState, 'exists' | 'up'> {
   readonly at: number;
@@ -28,9 +34,9 @@ export class LeaseProcess {
   readonly #exited: Promise<unknown>;
   #calls = 0;
 
-  constructor(namespace: string, options: { readonly state: string; readonly unwritableSysctls?: boolean }) {
+  constructor(namespace: string, { state, options = [] }: ProcessOptions) {
     const script = fileURLToPath(new URL('./lease-child.js', import.meta.url));
-    const args = [options.state, ...(options.unwritableSysctls === true ? ['unwritable-sysctls'] : [])];
+    const args = [state ?? '', ...options];
     // ip(8) executes the program in its own place, so that this is its process, and its channel.
     this.#process = spawn('ip', ['netns', 'exec', namespace, process.execPath, script, ...args], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LeaseProcess } from './lease-process.ts';
+import { LeaseProcess, type ProcessOptions } from './lease-process.ts';
 import { run, type Scope } from './netns.ts';
 
 const live = new Set<Namespace>();
@@ -76,7 +76,7 @@ export class Namespace {
   }
 
   /** A process with leases whose state file is in this namespace's folder. */
-  start(options: { readonly state?: string; readonly unwritableSysctls?: boolean } = {}): LeaseProcess {
+  start(options: ProcessOptions = {}): LeaseProcess {
     const child = new LeaseProcess(this.name, { state: join(this.folder, 'state'), ...options });
     this.#processes.add(child);
     return child;

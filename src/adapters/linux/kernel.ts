@@ -2,7 +2,7 @@ import { Observable, share } from 'rxjs';
 import { type Libc, libc, SystemCallError } from './libc.ts';
 import { Linux } from './linux-constants.ts';
 import { type Network, networkFrom } from './network.ts';
-import { DATAGRAM_MAX, enlargeReceiveBuffer, netlinkAddress, RouteSocket } from './route-socket.ts';
+import { DATAGRAM_MAX, enlargeReceiveBuffer, netlinkAddress, RECEIVE_BUFFER, RouteSocket } from './route-socket.ts';
 import {
   decodeAnswers,
   dumpAddresses,
@@ -52,10 +52,10 @@ const readOne = (c: Libc, fd: number, buffer: Uint8Array, next: (event: KernelEv
   return true;
 };
 
-const openMonitor = (c: Libc): number => {
+const openMonitor = (c: Libc, receiveBuffer: number): number => {
   const fd = c.socket(Linux.AF_NETLINK, Linux.SOCK_RAW, Linux.NETLINK_ROUTE);
   try {
-    enlargeReceiveBuffer(c, fd);
+    enlargeReceiveBuffer(c, fd, receiveBuffer);
     c.bind(fd, netlinkAddress(GROUPS));
     return fd;
   } catch (error) {
@@ -64,10 +64,10 @@ const openMonitor = (c: Libc): number => {
   }
 };
 
-const events = (): Observable<KernelEvent> =>
+const events = (receiveBuffer: number): Observable<KernelEvent> =>
   new Observable<KernelEvent>((subscriber) => {
     const c = libc();
-    const fd = openMonitor(c);
+    const fd = openMonitor(c, receiveBuffer);
     const buffer = new Uint8Array(DATAGRAM_MAX);
     const watch = c.pollReadable(fd, () => {
       try {
@@ -83,12 +83,16 @@ const events = (): Observable<KernelEvent> =>
     };
   }).pipe(share());
 
-/** Koffi is loaded by the first use. */
-export const createKernel = (): Kernel => {
+/**
+ * Koffi is loaded by the first use.
+ *
+ * @param receiveBuffer - bytes of kernel memory for changes that have not been read yet, about 0.4 KiB each
+ */
+export const createKernel = (receiveBuffer = RECEIVE_BUFFER): Kernel => {
   const socket = new RouteSocket();
   return {
     read: () => networkFrom([...socket.dump(dumpLinks), ...socket.dump(dumpAddresses)]),
     transact: (requests) => socket.transact(requests),
-    events$: events(),
+    events$: events(receiveBuffer),
   };
 };

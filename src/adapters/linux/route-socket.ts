@@ -48,7 +48,7 @@ export class RouteSocket {
       c.bind(fd, netlinkAddress(0));
       c.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
       c.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
-      enlargeReceiveBuffer(c, fd);
+      enlargeReceiveBuffer(c, fd, RECEIVE_BUFFER);
     } catch (error) {
       c.close(fd);
       throw error;
@@ -132,10 +132,10 @@ export class RouteSocket {
 }
 
 /** The ordinary limit may be too small for a burst; going beyond it takes CAP_NET_ADMIN. */
-export const enlargeReceiveBuffer = (c: Libc, fd: number): void => {
+export const enlargeReceiveBuffer = (c: Libc, fd: number, bytes: number): void => {
   try {
-    c.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_RCVBUFFORCE, RECEIVE_BUFFER);
+    c.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_RCVBUFFORCE, bytes);
   } catch {
-    c.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_RCVBUF, RECEIVE_BUFFER);
+    c.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_RCVBUF, bytes);
   }
 };
