@@ -7,7 +7,13 @@ import type { Agents } from './agent-link.ts';
 /** The real agents. What they log goes into the log of Node-RED. */
 export const agents = (log: NodeAPI['log']): Agents => {
   const logged = <Link extends AgentLink>(link: Link): Link => {
-    link.logs$.subscribe(({ level, message }) => log[level](`[carp] ${message}`));
+    link.logs$.subscribe(({ level, message, fields = {} }) => {
+      // What has a remedy is a problem, and the carp-group node tells it, once.
+      const told = 'remedy' in fields ? 'debug' : level;
+      const { node, group } = fields;
+      const who = typeof node === 'string' && typeof group === 'string' ? `${node} ${group}: ` : '';
+      log[told](`[carp] ${who}${message}`);
+    });
     return link;
   };
   return {
