@@ -103,6 +103,8 @@ const count = (number: number, thing: string): string => `${number} ${thing}${nu
 /** What a person wants to know after many lines. */
 export class Summary {
   #adverts = 0;
+  /** Of these, VRRP and what is damaged. */
+  #unreadable = 0;
   #others = 0;
   readonly #speakers = new Set<string>();
   readonly #problems = new Map<Problem, number>();
@@ -110,7 +112,8 @@ export class Summary {
 
   add(item: Report): void {
     this.#adverts += 1;
-    this.#speakers.add(`vhid ${item.vhid ?? '?'} from ${item.source}`);
+    this.#speakers.add(`${item.vhid === undefined ? 'VRRP or damaged' : `vhid ${item.vhid}`} from ${item.source}`);
+    if (item.vhid === undefined) this.#unreadable += 1;
     if (item.digest !== 'unchecked') this.#checked += 1;
     if (item.problem !== undefined) this.#problems.set(item.problem, (this.#problems.get(item.problem) ?? 0) + 1);
   }
@@ -129,7 +132,9 @@ export class Summary {
     if (this.#adverts === 0) return `no CARP adverts${others}`;
     const problems = [...this.#problems].map(([problem, times]) => `${times} ${problem}`).join(', ');
     const digests = this.#checked === 0 ? 'digests unchecked' : `${count(this.#checked, 'digest')} checked`;
-    const speakers = [...this.#speakers].sort().join(', ');
-    return `${count(this.#adverts, 'advert')} (${speakers}), ${digests}, ${problems === '' ? 'no problems' : problems}${others}`;
+    const speakers = [...this.#speakers].join(', ');
+    const what =
+      this.#unreadable === 0 ? count(this.#adverts, 'advert') : `${count(this.#adverts, 'packet')} of protocol 112`;
+    return `${what} (${speakers}), ${digests}, ${problems === '' ? 'no problems' : problems}${others}`;
   }
 }

@@ -55,13 +55,19 @@ const passwordOf = (pass: string | undefined, passfile: string | undefined): Uin
   return password;
 };
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+};
+
 /** Turns what the system says about a file into something to do. */
 const fileError = (name: string, error: unknown): unknown => {
   const { code } = error as NodeJS.ErrnoException;
   if (error instanceof CarpError || typeof code !== 'string') return error;
-  return new CarpError(code === 'EACCES' ? 'CARP_NO_PERMISSION' : 'CARP_FAILED', `cannot read ${name}: ${code}`, {
-    remedy: `look at it with: ls -l ${name}`,
-  });
+  const failure = code === 'EACCES' ? 'CARP_NO_PERMISSION' : 'CARP_FAILED';
+  const remedy = `ls -l ${name} shows whether it is there and who may read it`;
+  return new CarpError(failure, `cannot read ${name}: ${REASONS[code] ?? code}`, { remedy });
 };
 
 export const command: Command = {
