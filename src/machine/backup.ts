@@ -41,11 +41,10 @@ const silence = (state: State, at: number, settings: MachineSettings): string =>
     : `no advert of ${state.master.source.text} for ${Math.round(at - state.master.heardAt)} ms; ${limit}`;
 };
 
-/** Only the farewell of the MASTER that is followed counts, and only if no better one is there (DESIGN D5). */
+/** Only the farewell of the MASTER that is followed counts. Where a better one speaks, that one is followed (DESIGN D5). */
 const heardBowOut = (state: State, event: EventOf<'advertReceived'>, settings: MachineSettings): Step => {
   const { advert, at } = event;
-  if (!follows(state.master, advert.source) || betterIsAlive(state, advert, at)) return stay(state);
-  if (state.phase.name === 'staggering') return stay(state);
+  if (!follows(state.master, advert.source) || state.phase.name === 'staggering') return stay(state);
   const own = state.sources[advert.family];
   return [
     inPhase(without(state, 'preemptSince'), { name: 'staggering', detail: `${advert.source.text} said farewell` }),

@@ -274,6 +274,16 @@ describe('D4: claim, hold, take', () => {
     assert.equal(bench.tell(advert('192.0.2.31', '1/9', 5500)), 'masterDown+3000, preempt+5000');
   });
 
+  test('a wait to preempt that a claim cut short starts anew, should the claim fail', () => {
+    const bench = waiting();
+    bench.tell(timer('masterDown', 8000));
+    bench.tell(drained(8000));
+    bench.tell(timer('hold', 8003));
+    bench.tell(drained(8003));
+    bench.tell({ type: 'addressesFailed', detail: '', at: millis(8004) });
+    assert.equal(bench.tell(advert(HIGHER, '1/9', 8500)), 'masterDown+3000, preempt+5000');
+  });
+
   test('a host that was held up for longer than an interval does not preempt on old news', () => {
     assert.equal(waiting().tell(timer('preempt', 6000, 7001)), nothing);
     assert.match(waiting().tell(timer('preempt', 6000, 7000)), /^claim/);

@@ -238,4 +238,58 @@ describe('machines and other systems', () => {
           steadyHolder(lan, 10_000);
         });
       });
+
+  for (const system of SYSTEMS)
+    test(`a hand-over to ${system} leaves the addresses with somebody at every moment`, () => {
+      forSeeds(150, (seed) => {
+        const lan = new Lan(seed);
+        const ours = machine(lan, 10, '1/0');
+        const rank = { base: 1, skew: lan.random.pick([0, 100]) };
+        const theirs =
+          system === 'ucarp' ? new UcarpHost(lan, v4(20), rank) : new BsdHost(lan, [v4(20)], { ...rank, system });
+        ours.start();
+        lan.at(3500, () => theirs.start());
+        lan.run(10_000 + lan.random.between(0, 1000));
+        assert.equal(steadyHolder(lan, 1), ours);
+        ours.tell({ type: 'handOverRequested', force: false });
+        // ucarp reads what arrives once a second.
+        const patience = system === 'ucarp' ? 1050 : 50;
+        lan.run(lan.now + patience, () => assert.notEqual(lan.holders().length, 0, `nobody at ${lan.now} ms`));
+        assert.equal(steadyHolder(lan, 10_000), theirs);
+        assert.deepEqual(
+          ours.receipts.map(({ type }) => type),
+          ['handedOver'],
+        );
+      });
+    });
+
+  test('a dual-stack group of several of ours and several kernels has one MASTER, also after a split has healed', () => {
+    forSeeds(150, (seed) => {
+      const lan = new Lan(seed);
+      const { random } = lan;
+      const hosts: (LanHost & { readonly start: () => void })[] = [];
+      for (let last = 10; last < 10 + random.whole(3, 5); last++) {
+        const skew = random.pick([0, 0, 100]);
+        const system = random.pick(['ours', 'ours', 'freebsd', 'openbsd']);
+        hosts.push(
+          system === 'ours'
+            ? machine(lan, last, `1/${skew}`, { families: [4, 6] })
+            : new BsdHost(lan, [v4(last), v6(last)], {
+                base: 1,
+                skew,
+                system: system === 'freebsd' ? system : 'openbsd',
+              }),
+        );
+      }
+      for (const host of hosts) lan.at(random.pick([0, random.between(0, 4000)]), () => host.start());
+      lan.run(30_000);
+      steadyHolder(lan, 10_000);
+      const island = new Set<LanHost>(hosts.filter(() => random.chance(0.5)));
+      lan.reaches = (from, to) => island.has(from) === island.has(to);
+      lan.run(lan.now + random.between(6000, 10_000));
+      lan.reaches = () => true;
+      lan.run(lan.now + 20_000);
+      steadyHolder(lan, 10_000);
+    });
+  });
 });
