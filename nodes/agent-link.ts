@@ -3,6 +3,7 @@
  * `src/agent` has the real ones; tests bring their own.
  */
 import type { Observable } from 'rxjs';
+import type { LinkState } from '../src/agent/link.ts';
 import type {
   AgentStatus,
   ConfigureParams,
@@ -22,6 +23,8 @@ export interface AgentLink {
   readonly events$: Observable<CarpEvent>;
   /** Hot. Never errors. */
   readonly problems$: Observable<GroupProblem>;
+  /** The present state first. `running` comes after the snapshots. */
+  readonly state$: Observable<LinkState>;
   /** @throws (rejects) CarpError CARP_NO_AGENT */
   readonly status: () => Promise<AgentStatus>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY */

@@ -1,4 +1,5 @@
 import { defer, filter, map, merge, type Observable, Subject, startWith } from 'rxjs';
+import type { LinkState } from '../src/agent/link.ts';
 import type { GroupParams } from '../src/agent/rpc.ts';
 import type { CarpEvent } from '../src/engine/status.ts';
 import type { Problem } from '../src/ports/error.ts';
@@ -21,9 +22,19 @@ export interface Board {
 
 type News = (view: GroupView) => GroupView;
 
-export const createBoard = (link: Pick<AgentLink, 'events$' | 'problems$'>): Board => {
+export interface BoardOptions {
+  /** The name of an agent that has groups of its own: one that it has not spoken of does not exist. */
+  readonly service?: string;
+}
+
+export const createBoard = (
+  link: Pick<AgentLink, 'events$' | 'problems$' | 'state$'>,
+  { service }: BoardOptions = {},
+): Board => {
   const views = new Map<string, GroupView>();
-  const changed$ = new Subject<string>();
+  /** Of one group, or of all (undefined). */
+  const changed$ = new Subject<string | undefined>();
+  let state: LinkState = { state: 'starting' };
   const news$ = merge(
     link.events$.pipe(map((event): [string, News] => [keyOf(event), (view) => ({ ...view, event })])),
     link.problems$.pipe(map((change): [string, News] => [keyOf(change), (view) => withProblem(view, change.problem)])),
@@ -32,16 +43,30 @@ export const createBoard = (link: Pick<AgentLink, 'events$' | 'problems$'>): Boa
     views.set(key, news(views.get(key) ?? {}));
     changed$.next(key);
   });
+  subscription.add(
+    link.state$.subscribe((next) => {
+      state = next;
+      changed$.next(undefined);
+    }),
+  );
+
+  const seen = (group: GroupParams): GroupView => {
+    const view = views.get(keyOf(group)) ?? {};
+    if (view.problem !== undefined) return view;
+    if (state.state === 'failed') return { ...view, problem: state.problem };
+    if (service === undefined || state.state !== 'running' || view.event !== undefined) return view;
+    return { problem: unknownTo(service, group, [...views.values()]) };
+  };
+
   return {
     view$: (group) =>
-      defer(() => {
-        const key = keyOf(group);
-        return changed$.pipe(
-          startWith(key),
-          filter((changed) => changed === key),
-          map(() => views.get(key) ?? {}),
-        );
-      }),
+      defer(() =>
+        changed$.pipe(
+          startWith(undefined),
+          filter((changed) => changed === undefined || changed === keyOf(group)),
+          map(() => seen(group)),
+        ),
+      ),
     keep: (groups) => {
       const kept = new Set(groups.map(keyOf));
       for (const key of views.keys()) if (!kept.has(key)) views.delete(key);
@@ -50,6 +75,15 @@ export const createBoard = (link: Pick<AgentLink, 'events$' | 'problems$'>): Boa
       subscription.unsubscribe();
       changed$.complete();
     },
+  };
+};
+
+const unknownTo = (service: string, { node, group }: GroupParams, known: readonly GroupView[]): Problem => {
+  const names = known.flatMap(({ event }) => (event === undefined ? [] : [`${event.group} of ${event.node}`]));
+  return {
+    code: 'CARP_NO_GROUP',
+    message: `the service at ${service} has no group "${group}" of node ${node}`,
+    remedy: `choose one of these: ${names.join(', ') || 'it has no groups; add them to its configuration file'}`,
   };
 };
 

@@ -1,12 +1,12 @@
 /** carp-role: a message for each change of a group's role, shaped so that it can go straight into mqtt out. */
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import { concat, filter, ignoreElements, map, type Observable, take } from 'rxjs';
+import { concat, distinctUntilChanged, filter, ignoreElements, map, type Observable, take } from 'rxjs';
 import type { CarpEvent } from '../src/engine/status.ts';
 import type { GroupView } from './board.ts';
 import { DEFAULT_BASE } from './group-settings.ts';
 import type { Registry } from './registry.ts';
 import { registryOf } from './runtime.ts';
-import { NO_GROUP, statusOf } from './status.ts';
+import { NO_GROUP, sameStatus, statusOf } from './status.ts';
 
 export interface RoleDef extends NodeDef {
   readonly group: string;
@@ -27,7 +27,9 @@ export const registerRole = (RED: NodeAPI, registry: Registry): void => {
     const view$ = registry.view$(group.id);
     const outputs = Number(def.outputs);
     let always = def.onDeploy === true;
-    const statuses = view$.pipe(map(statusOf)).subscribe((status) => this.status(status));
+    const statuses = view$
+      .pipe(map(statusOf), distinctUntilChanged(sameStatus))
+      .subscribe((status) => this.status(status));
     const messages = afterStart(registry, view$).subscribe((event) => {
       const told = `${event.node}\u0000${event.group}\u0000${event.role}`;
       const known = registry.memory.get(this.id) === told;

@@ -88,7 +88,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     for (const socket of plan.sockets) {
       if (services.has(socket)) continue;
       const link = agents.connect(socket);
-      services.set(socket, { link, board: createBoard(link) });
+      services.set(socket, { link, board: createBoard(link, { service: socket }) });
     }
     const endedServices = [...services].filter(([socket]) => !plan.sockets.includes(socket));
     for (const [socket] of endedServices) services.delete(socket);

@@ -21,6 +21,10 @@ export const statusOf = ({ event, problem }: GroupView): NodeStatus => {
   }
 };
 
+/** Status nodes get every status that is set: one that says nothing new is noise. */
+export const sameStatus = (one: NodeStatus, other: NodeStatus): boolean =>
+  one.fill === other.fill && one.shape === other.shape && one.text === other.text;
+
 export const problemStatus = (code: CarpErrorCode): NodeStatus => ({
   fill: 'red',
   shape: 'ring',

@@ -247,6 +247,25 @@ describe('what cannot run', () => {
     assert.equal(link?.stopped, 1);
   });
 
+  test('a service that cannot be reached, or does not have the group, is a problem of the group', async () => {
+    const flow = [tab, { id: 'g', type: 'carp-group', mode: 'service', group: 'plant', host: 'rpi1' }, role(), sink()];
+    await helper.load(nodesOn(registryFor(agents)), flow);
+    await until(() => agents.connected.size === 1, 'a connection');
+    const link = agents.connected.get('/run/carp/agent.sock');
+    const problem = { code: 'CARP_NO_AGENT', message: 'no agent listens', remedy: 'systemctl start carp' } as const;
+    link?.state$.next({ state: 'failed', problem, retryMs: 1000 });
+    assert.equal(lastStatus('r')?.text, 'carp.status.no-agent');
+    link?.tell({ node: 'rpi1', group: 'office' }, 'MASTER');
+    link?.state$.next({ state: 'running' });
+    assert.equal(lastStatus('r')?.text, 'carp.status.no-such-group');
+    assert.deepEqual(calls('g', 'warn'), [
+      'no agent listens: systemctl start carp',
+      'the service at /run/carp/agent.sock has no group "plant" of node rpi1: choose one of these: office of rpi1',
+    ]);
+    link?.tell(PLANT, 'BACKUP');
+    assert.equal(lastStatus('r')?.text, 'BACKUP');
+  });
+
   test('a copy of node with capabilities starts the agent', async () => {
     const flow = [tab, group({ mode: 'run', agentExecPath: '/usr/local/bin/node-carp' }), role(), sink()];
     await helper.load(nodesOn(registryFor(agents)), flow);

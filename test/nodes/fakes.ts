@@ -1,13 +1,14 @@
 /** A Node-RED with an agent that only notes what it is told. */
 import { createRequire } from 'node:module';
 import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
-import { Subject } from 'rxjs';
+import { BehaviorSubject, Subject } from 'rxjs';
 import type { AgentLink, Agents, GroupProblem, OwnAgent } from '../../nodes/agent-link.ts';
 import { registerControl } from '../../nodes/carp-control.ts';
 import { registerGroup } from '../../nodes/carp-group.ts';
 import carpMqtt from '../../nodes/carp-mqtt.ts';
 import { registerRole } from '../../nodes/carp-role.ts';
 import { createRegistry, type Registry } from '../../nodes/registry.ts';
+import type { LinkState } from '../../src/agent/link.ts';
 import type { ConfigureParams, GroupParams, HandOverParams, SimulateParams } from '../../src/agent/rpc.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
 import { CarpError } from '../../src/ports/error.ts';
@@ -38,6 +39,7 @@ export const helper = createRequire(import.meta.url)('node-red-node-test-helper'
 export class FakeAgent implements OwnAgent {
   readonly events$ = new Subject<CarpEvent>();
   readonly problems$ = new Subject<GroupProblem>();
+  readonly state$ = new BehaviorSubject<LinkState>({ state: 'starting' });
   readonly configured: ConfigureParams[] = [];
   readonly commands: object[] = [];
   stopped = 0;

@@ -127,7 +127,20 @@ describe('carp-role', () => {
     assert.deepEqual(lastStatus('r'), { fill: 'red', shape: 'ring', text: 'carp.status.no-group' });
   });
 
-  test('the passphrase is in no message, status or line of the log', async () => {
+  test('the passphrase and the password of the broker reach the agent, and nothing else', async () => {
+    const mqtt = { id: 'm', type: 'carp-mqtt', url: 'mqtt://127.0.0.1' };
+    const secrets = { g: { passphrase: 'sesame-1' }, m: { username: 'u', password: 'sesame-2' } };
+    await load([tab, mqtt, group({ mqtt: 'm' }), role(), sink()], secrets);
+    await until(() => agents.own().configured.length === 1, 'the configuration');
+    assert.match(JSON.stringify(agents.own().configured), /sesame-1/);
+    assert.match(JSON.stringify(agents.own().configured), /sesame-2/);
+    agents.own().tell(PLANT, 'MASTER');
+    const told = [calls('r', 'send'), calls('r', 'status'), helper.log().args.map(([line]) => line.msg)];
+    assert.ok(calls('r', 'send').length === 1);
+    assert.doesNotMatch(JSON.stringify(told), /sesame/);
+  });
+
+  test('a passphrase that is refused is in no message, status or line of the log', async () => {
     const secret = 'do-not-tell-anybody-this-one';
     await helper.load(nodesOn(registryFor(agents)), [tab, group(), role(), sink()], { g: { passphrase: secret } });
     await until(() => calls('g', 'error').length > 0, 'the refusal');
