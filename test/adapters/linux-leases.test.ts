@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { type LeasePlan, planLease } from '../../src/adapters/linux/lease-plan.ts';
+import { LeaseRecord } from '../../src/adapters/linux/lease-record.ts';
+import type { AddressEntry } from '../../src/adapters/linux/rtnetlink.ts';
+import { type Cidr, parseCidr } from '../../src/protocol/address.ts';
 import { Namespace } from '../support/netlink-namespace.ts';
 import { missingForAgent } from '../support/requirements.ts';
 import { monotonicMs, until } from '../support/wait.ts';
@@ -183,7 +188,7 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     assert.deepEqual(recorded(namespace), []);
   });
 
-  for (const seconds of [1, 2])
+  for (const seconds of [2, 3])
     test(`a killed process loses its addresses within ${seconds} + 1.2 s, and the host keeps its own`, async (t) => {
       const namespace = await host(t);
       const child = namespace.start();
@@ -193,11 +198,11 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
       assert.equal((await namespace.cidrs()).length, 4);
       await child.kill();
       const killed = monotonicMs();
-      await untilCidrs(namespace, OWN, seconds * 1000 + 2000);
+      await untilCidrs(namespace, OWN, seconds * 1000 + 3000);
       const gone = monotonicMs() - killed;
       t.diagnostic(`gone after ${gone.toFixed(0)} ms`);
-      // 100 ms for looking, on a busy machine.
-      assert.ok(gone < seconds * 1000 + 1200 + 100, `${gone} ms`);
+      // Each look costs a process, which may take its time on a busy machine.
+      assert.ok(gone < seconds * 1000 + 1200 + 300, `${gone} ms`);
     });
 
   test('a process that was stopped for longer than its lease does not bring an address back', async (t) => {
@@ -227,6 +232,19 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     await child.take('g', ['192.0.2.100/24'], 1);
     // The kernel keeps it for 1 to 2 s, the process may use it for 0.9 s.
     await child.call('block', 950);
+    await child.untilEvent('lapsed', SOON_MS);
+    assert.deepEqual(await namespace.cidrs(), OWN);
+  });
+
+  test('a machine that slept for longer than the lease does not go on as if nothing had been', async (t) => {
+    const namespace = await host(t);
+    const child = namespace.start();
+    await child.take('g', ['192.0.2.100/24'], 60);
+    await child.call('sleep', 55_000);
+    await namespace.ip('addr', 'del', '192.0.2.100/32', 'dev', 'eth0');
+    await child.untilEvent('restored', SOON_MS);
+    await child.call('sleep', 5_000);
+    await namespace.ip('addr', 'del', '192.0.2.100/32', 'dev', 'eth0');
     await child.untilEvent('lapsed', SOON_MS);
     assert.deepEqual(await namespace.cidrs(), OWN);
   });
@@ -304,12 +322,12 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     await namespace.ip('link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'far1');
     await namespace.ip('link', 'set', 'eth1', 'up');
     const child = namespace.start();
-    await child.take('other', ['198.51.100.100/32'], 1, 'eth1');
-    await child.take('g', ['192.0.2.100/24'], 1);
+    await child.take('other', ['198.51.100.100/32'], 2, 'eth1');
+    await child.take('g', ['192.0.2.100/24'], 2);
     await namespace.ip('link', 'del', 'eth1');
     const lost = await child.untilEvent('lost', SOON_MS);
     assert.ok(lost.type === 'lease' && lost.group === 'other', JSON.stringify(lost));
-    await pass(2300);
+    await pass(3300);
     assert.deepEqual(await namespace.cidrs(), [...OWN, '192.0.2.100/32'].sort());
     assert.equal(child.events('lost').length, 1);
   });
@@ -317,17 +335,17 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
   test('a successor recognises the leases of a killed process, and adopts or removes them', async (t) => {
     const namespace = await host(t);
     const first = namespace.start();
-    await first.take('g', ['192.0.2.100/24', '2001:db8::100/64'], 5);
-    await first.take('h', ['192.0.2.101/24'], 5);
+    await first.take('g', ['192.0.2.100/24', '2001:db8::100/64'], 60);
+    await first.take('h', ['192.0.2.101/24'], 60);
     await first.kill();
     // Who has another state file does not know them.
     const stranger = namespace.start({ state: join(namespace.folder, 'other') });
-    assert.equal((await stranger.refusal(stranger.check('g', ['192.0.2.100/24'], 5))).code, 'CARP_ADDRESS_IN_USE');
+    assert.equal((await stranger.refusal(stranger.check('g', ['192.0.2.100/24'], 60))).code, 'CARP_ADDRESS_IN_USE');
 
     const second = namespace.start();
-    await second.check('g', ['192.0.2.100/24', '2001:db8::100/64'], 5);
+    await second.check('g', ['192.0.2.100/24', '2001:db8::100/64'], 60);
     assert.deepEqual(await second.call('stale', 'eth0', ['192.0.2.100/24', '192.0.2.11/24']), ['192.0.2.100/32']);
-    await second.take('g', ['192.0.2.100/24', '2001:db8::100/64'], 5);
+    await second.take('g', ['192.0.2.100/24', '2001:db8::100/64'], 60);
     assert.deepEqual(await second.call('stale', 'eth0', ['192.0.2.100/24']), [], 'it is held now');
     assert.deepEqual(await second.call('removeStale', 'eth0', ['192.0.2.101/24', '192.0.2.11/24']), ['192.0.2.101/32']);
     assert.deepEqual(await namespace.cidrs(), [...OWN, '192.0.2.100/32', '2001:db8::100/128'].sort());
@@ -340,7 +358,7 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
   test('a lease of another boot or another namespace counts for nothing', async (t) => {
     const namespace = await host(t);
     const first = namespace.start();
-    await first.take('g', ['192.0.2.100/24'], 5);
+    await first.take('g', ['192.0.2.100/24'], 60);
     await first.kill();
     const text = readFileSync(stateFile(namespace), 'utf8');
     for (const [what, changed] of [
@@ -354,7 +372,7 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
       mkdirSync(state);
       writeFileSync(join(state, 'leases.json'), changed);
       const child = namespace.start({ state });
-      assert.equal((await child.refusal(child.check('g', ['192.0.2.100/24'], 5))).code, 'CARP_ADDRESS_IN_USE', what);
+      assert.equal((await child.refusal(child.check('g', ['192.0.2.100/24'], 60))).code, 'CARP_ADDRESS_IN_USE', what);
       await child.kill();
     }
   });
@@ -394,14 +412,38 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     const namespace = await host(t);
     writeFileSync(join(namespace.folder, 'file'), '');
     const child = namespace.start({ state: join(namespace.folder, 'file', 'state') });
-    await child.take('g', ['192.0.2.100/24'], 1);
+    await child.take('g', ['192.0.2.100/24'], 2);
     await child.call('release', 'g');
-    await child.take('g', ['192.0.2.100/24'], 1);
-    await pass(2300);
+    await child.take('g', ['192.0.2.100/24'], 2);
+    await pass(3300);
     assert.equal((await namespace.cidrs()).includes('192.0.2.100/32'), true, 'it is renewed');
     await child.call('settled');
     assert.equal(child.logged.length, 1, `${child.logged}`);
     assert.match(child.logged[0] ?? '', /install -d/);
+  });
+
+  test('without privileges everything can be seen and nothing taken', {
+    skip: missingForAgent('setpriv'),
+  }, async (t) => {
+    const namespace = await host(t);
+    const child = namespace.start({ capabilities: [], state: join(namespace.folder, 'state') });
+    await child.call('watch', 'eth0');
+    assert.deepEqual(child.states.at(-1)?.addresses, OWN);
+    for (const call of ['check', 'take'] as const) {
+      const refusal = await child.refusal(child[call]('g', ['192.0.2.100/24']));
+      assert.equal(refusal.code, 'CARP_NO_PERMISSION');
+      assert.match(refusal.remedy ?? '', /CAP_NET_ADMIN/);
+    }
+  });
+
+  test('capabilities are enough, also for promote_secondaries', { skip: missingForAgent('setpriv') }, async (t) => {
+    const namespace = await host(t, []);
+    const child = namespace.start({ capabilities: ['net_admin'], state: join(namespace.folder, 'state') });
+    await child.check('g', ['192.0.2.100/24']);
+    assert.match(await namespace.sysctl('net.ipv4.conf.eth0.promote_secondaries'), /= 0/, 'check changes nothing');
+    await child.take('g', ['192.0.2.100/24', '2001:db8::100/64']);
+    assert.deepEqual(await namespace.cidrs(), ['192.0.2.100/24', '2001:db8::100/64']);
+    assert.match(await namespace.sysctl('net.ipv4.conf.eth0.promote_secondaries'), /= 1/);
   });
 
   test('200 addresses are renewed in one go', async (t) => {
@@ -430,5 +472,124 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     assert.equal((await namespace.cidrs()).length, 202);
     await child.kill();
     await untilCidrs(namespace, OWN);
+  });
+});
+
+const cidr = (text: string): Cidr => {
+  const parsed = parseCidr(text);
+  assert.ok(parsed);
+  return parsed;
+};
+const entry = (text: string, validSeconds?: number): AddressEntry => ({
+  ...cidr(text),
+  index: 2,
+  flags: 0,
+  scope: 0,
+  validSeconds,
+});
+
+describe('what is to be added', () => {
+  /** eth0 with these addresses; those with a lifetime are ours. */
+  const plan = (wanted: string, ...present: readonly AddressEntry[]): LeasePlan =>
+    planLease(
+      { group: 'g', interface: 'eth0', addresses: [cidr(wanted)], seconds: 2 },
+      { links: new Map([[2, { index: 2, name: 'eth0', flags: 0 }]]), addresses: new Map([[2, present]]) },
+      (_name, { validSeconds }) => validSeconds !== undefined,
+    );
+  const prefix = (...args: Parameters<typeof plan>): number | undefined => plan(...args).additions[0]?.prefix;
+
+  test('the prefix is as given, unless the interface has an address of that subnet that is not ours', () => {
+    assert.equal(prefix('192.0.2.100/24'), 24);
+    assert.equal(prefix('192.0.2.100/24', entry('192.0.2.11/24')), 32);
+    assert.equal(prefix('192.0.2.100/24', entry('192.0.2.11/32')), 32);
+    assert.equal(prefix('192.0.2.100/28', entry('192.0.2.11/24')), 32);
+    assert.equal(prefix('192.0.2.100/24', entry('198.51.100.11/24')), 24);
+    assert.equal(prefix('192.0.2.100/24', entry('192.0.2.101/24', 2)), 24, 'the other one is ours, and goes as well');
+    assert.equal(prefix('fe80::100/64', entry('fe80::1/64')), 128);
+  });
+
+  test('only a first IPv4 address of a subnet needs promote_secondaries', () => {
+    assert.equal(plan('192.0.2.100/24').needsPromotion, true);
+    assert.equal(plan('192.0.2.100/24', entry('192.0.2.11/24')).needsPromotion, false);
+    assert.equal(plan('2001:db8::100/64').needsPromotion, false);
+  });
+
+  test('what a predecessor left is adopted with the prefix it has', () => {
+    const { adoptions, additions, needsPromotion } = plan(
+      '192.0.2.100/24',
+      entry('192.0.2.100/24', 1),
+      entry('192.0.2.11/24'),
+    );
+    assert.deepEqual([adoptions.map(({ prefix }) => prefix), additions, needsPromotion], [[24], [], true]);
+  });
+});
+
+describe('the record of leases', () => {
+  const HOUR = 3_600_000;
+
+  const record = (t: TestContext) => {
+    const folder = mkdtempSync(join(tmpdir(), 'carp-record-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const clock = { now: 1000 };
+    const logged: string[] = [];
+    const open = (): LeaseRecord =>
+      new LeaseRecord({
+        folder,
+        epoch: { bootId: 'boot', namespace: 'net:[1]' },
+        bootTimeMs: () => clock.now,
+        log: (_level, message) => logged.push(message),
+      });
+    const file = join(folder, 'leases.json');
+    return { clock, open, file, logged };
+  };
+  const lease = { interface: 'eth0', group: 'g', seconds: 2, addresses: [cidr('192.0.2.100/32')] };
+
+  test('an entry is ours by interface, address, prefix and lifetime', (t) => {
+    const { open } = record(t);
+    open().add(lease);
+    const successor = open();
+    assert.equal(successor.isOurs('eth0', entry('192.0.2.100/32', 2)), true);
+    assert.equal(successor.isOurs('eth1', entry('192.0.2.100/32', 2)), false);
+    assert.equal(successor.isOurs('eth0', entry('192.0.2.101/32', 2)), false);
+    assert.equal(successor.isOurs('eth0', entry('192.0.2.100/24', 2)), false);
+    assert.equal(successor.isOurs('eth0', entry('192.0.2.100/32', 3)), false, 'no lease of ours lasts that long');
+    assert.equal(successor.isOurs('eth0', entry('192.0.2.100/32')), false, 'it is permanent');
+  });
+
+  test('what is held stays on record, written twice an hour; what nobody holds any more is forgotten', async (t) => {
+    const { clock, open, file } = record(t);
+    const holder = open();
+    holder.add(lease);
+    const written = readFileSync(file, 'utf8');
+    clock.now += HOUR / 2 - 1;
+    holder.extend();
+    await holder.settled();
+    assert.equal(readFileSync(file, 'utf8'), written);
+    clock.now += 1;
+    holder.extend();
+    await holder.settled();
+    assert.notEqual(readFileSync(file, 'utf8'), written);
+    clock.now += HOUR - 1;
+    assert.equal(open().isOurs('eth0', entry('192.0.2.100/32', 2)), true);
+    clock.now += 1;
+    assert.equal(open().isOurs('eth0', entry('192.0.2.100/32', 2)), false);
+  });
+
+  test('an older content never has the last word', async (t) => {
+    const { open, file, logged } = record(t);
+    const holder = open();
+    for (let i = 0; i < 50; i++) {
+      holder.add(lease);
+      holder.remove('eth0', lease.addresses);
+      // Overtakes the background writer at another point each time.
+      for (let turn = 0; turn < i % 7; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    holder.add(lease);
+    await holder.settled();
+    assert.match(readFileSync(file, 'utf8'), /192\.0\.2\.100/);
+    holder.remove('eth0', lease.addresses);
+    await holder.settled();
+    assert.doesNotMatch(readFileSync(file, 'utf8'), /192\.0\.2\.100/);
+    assert.deepEqual(logged, []);
   });
 });

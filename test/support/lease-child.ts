@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { type Subscription, tap } from 'rxjs';
+import { bootTimeMs } from '../../src/adapters/linux/host-epoch.ts';
 import { createInterfaces } from '../../src/adapters/linux/interfaces.ts';
 import { createKernel, type Kernel, type KernelEvent } from '../../src/adapters/linux/kernel.ts';
 import { createLeases } from '../../src/adapters/linux/leases.ts';
@@ -71,8 +72,10 @@ const kernel: Kernel = {
   },
 };
 const interfaces = createInterfaces(kernel);
+let asleep = 0;
 const leases = createLeases({
   kernel,
+  bootTimeMs: () => bootTimeMs() + asleep,
   stateFolder,
   scheduler: monotonicScheduler,
   log: (_level, message) => note({ type: 'log', message }),
@@ -147,6 +150,10 @@ const calls = {
   unwatch: (name: string): void => watches.get(name)?.unsubscribe(),
   /** Blocks the event loop for so many ms. */
   block: (ms: number): void => spin(ms),
+  /** Lets the boot clock run ahead of the monotonic one, as it does while a machine sleeps. */
+  sleep: (ms: number): void => {
+    asleep += ms;
+  },
   /** CPU time of this process, ms. */
   cpu: (): number => {
     const { user, system } = process.cpuUsage();

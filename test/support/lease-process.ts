@@ -15,6 +15,8 @@ export interface RemoteError {
 export interface ProcessOptions {
   /** The folder of the state file. */
   readonly state?: string;
+  /** Runs as nobody, with these capabilities (`net_raw`, `net_admin`); without it as root. */
+  readonly capabilities?: readonly string[];
   readonly options?: readonly ('unwritable-sysctls' | 'small-buffer')[];
 }
 
@@ -23,6 +25,12 @@ export interface SeenState extends Pick<InterfaceState, 'exists' | 'up'> {
   readonly at: number;
   readonly addresses: readonly string[];
 }
+
+const asNobody = (capabilities: readonly string[]): readonly string[] => {
+  const sets = capabilities.map((name) => `+${name}`).join();
+  const raised = sets === '' ? [] : [`--inh-caps=${sets}`, `--ambient-caps=${sets}`];
+  return ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...raised];
+};
 
 const isMessage = (message: unknown): message is ChildMessage =>
   typeof message === 'object' && message !== null && 'type' in message;
@@ -34,11 +42,12 @@ export class LeaseProcess {
   readonly #exited: Promise<unknown>;
   #calls = 0;
 
-  constructor(namespace: string, { state, options = [] }: ProcessOptions) {
+  constructor(namespace: string, { state, options = [], capabilities }: ProcessOptions) {
     const script = fileURLToPath(new URL('./lease-child.js', import.meta.url));
-    const args = [state ?? '', ...options];
-    // ip(8) executes the program in its own place, so that this is its process, and its channel.
-    this.#process = spawn('ip', ['netns', 'exec', namespace, process.execPath, script, ...args], {
+    const node = [process.execPath, script, state ?? '', ...options];
+    const command = capabilities === undefined ? node : [...asNobody(capabilities), ...node];
+    // ip(8) and setpriv(1) execute the program in their own place, so that this is its process, and its channel.
+    this.#process = spawn('ip', ['netns', 'exec', namespace, ...command], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#exited = once(this.#process, 'exit');

@@ -3,6 +3,8 @@
  *
  * It is written before an address is added, and need survive this process but not the machine, since a lease of another
  * boot counts for nothing: so it is not synced to the disk, and a slow disk holds up nothing but the kernel's cache.
+ * A folder in /run, which is memory, is the best place for it.
+ *
  * Everything that has no deadline (leases that have ended, times that are extended) is written in the background.
  *
  * `until` is coarse, an hour ahead, and extended every half hour: renewals do not write. What keeps an hour-old record

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** Settings of an interface that the kernel keeps under /proc/sys/net/ipv4/conf. */
 const pathOf = (interfaceName: string, key: string): string => `/proc/sys/net/ipv4/conf/${interfaceName}/${key}`;
@@ -26,10 +26,14 @@ export const promotesSecondaries = (interfaceName: string): boolean =>
 export const promoteCommand = (interfaceName: string): string =>
   `sysctl -w ${nameOf(interfaceName, 'promote_secondaries')}=1`;
 
-/** Whether `promoteSecondaries` has a chance. Changes nothing. */
+/**
+ * Whether `promoteSecondaries` has a chance. Changes nothing.
+ *
+ * Opens instead of asking access(2), which leaves capabilities out of account for a user other than root.
+ */
 export const canPromoteSecondaries = (interfaceName: string): boolean => {
   try {
-    accessSync(pathOf(interfaceName, 'promote_secondaries'), constants.W_OK);
+    closeSync(openSync(pathOf(interfaceName, 'promote_secondaries'), constants.O_WRONLY));
     return true;
   } catch {
     return false;
