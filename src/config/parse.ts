@@ -17,6 +17,9 @@ export interface ParseOptions extends Partial<Surroundings> {
   readonly lineOf?: (path: Path) => number | undefined;
 }
 
+/** More mistakes of one kind are counted, not shown: such a file is something else. */
+const SHOWN_MAX = 100;
+
 /** The host name, made fit to be a level of an MQTT topic. */
 const defaultNode = (): string =>
   hostname()
@@ -68,14 +71,16 @@ export const parseConfig = (value: unknown, options: ParseOptions = {}): ParsedC
   const { findings: faults, config } = validate(copyOf(value));
   const beyond = [...rules(config, { baseFolder, environment }), ...unsupported(config)];
   const findings = [...faults, ...beyond.filter((finding) => !isOutdated(finding, faults))];
-  const told = (severity: Finding['severity']): readonly ConfigError[] =>
-    findings
-      .filter((finding) => finding.severity === severity)
-      .map(({ path, message }) => {
-        const line = lineOf?.(path);
-        return { path: formatPath(path), message, ...(line === undefined ? {} : { line }) };
-      })
-      .sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  const told = (severity: Finding['severity']): readonly ConfigError[] => {
+    const all = findings.filter((finding) => finding.severity === severity);
+    const shown = all.slice(0, SHOWN_MAX).map(({ path, message }): ConfigError => {
+      const line = lineOf?.(path);
+      return { path: formatPath(path), message, ...(line === undefined ? {} : { line }) };
+    });
+    const hidden = all.length - shown.length;
+    const rest = hidden === 0 ? [] : [{ path: '', message: `${hidden} more are not shown; correct these first` }];
+    return [...shown.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)), ...rest];
+  };
   const errors = told('error');
   const warnings = told('warning');
   // Without findings nothing was taken away: it is whole.

@@ -18,6 +18,9 @@ export type ReadText =
 /** So many copies of anchored values may a document ask for; a "billion laughs" asks for more. */
 const ALIASES_MAX = 100;
 
+/** The first mistakes cause most of the others. */
+const FAULTS_MAX = 20;
+
 /**
  * What the parser's codes mean. Its own messages are not shown: they quote the text of the file, which may be a
  * password that should have been put in quotes.
@@ -48,20 +51,34 @@ const nodeAt = (document: Document, path: Path): unknown => {
   return pair?.key ?? document.getIn(path, true);
 };
 
-/** Where an alias is whose anchor does not exist: most likely a value that was not meant to be one. */
-const danglingAlias = (document: Document): number | undefined => {
+interface Fault {
+  readonly code: keyof typeof EXPLANATION;
+  readonly offset: number;
+}
+
+const offsetOf = (node: unknown): number => (isNode(node) ? (node.range?.[0] ?? 0) : 0);
+
+/**
+ * Keys that are there twice, and aliases whose anchor does not exist, most likely values that were not meant to be one.
+ * The parser would find both itself, but compares each key with each other one, and tells of aliases without a place.
+ */
+const inspect = (document: Document): readonly Fault[] => {
+  const faults: Fault[] = [];
   const anchors = new Set<string>();
-  let found: number | undefined;
-  visit(document, (_key, node) => {
-    if (isAlias(node)) {
-      if (anchors.has(node.source)) return undefined;
-      found = node.range?.[0] ?? 0;
-      return visit.BREAK;
-    }
-    if (isNode(node) && 'anchor' in node && typeof node.anchor === 'string') anchors.add(node.anchor);
-    return undefined;
+  visit(document, {
+    Node: (_key, node) => {
+      if (isAlias(node)) {
+        if (!anchors.has(node.source)) faults.push({ code: 'BAD_ALIAS', offset: offsetOf(node) });
+      } else if (node.anchor !== undefined) anchors.add(node.anchor);
+      if (!isMap(node)) return;
+      const keys = new Set<string>();
+      for (const { key } of node.items) {
+        if (keys.has(String(key))) faults.push({ code: 'DUPLICATE_KEY', offset: offsetOf(key) });
+        keys.add(String(key));
+      }
+    },
   });
-  return found;
+  return faults;
 };
 
 /** Reads YAML 1.2 or JSON, which is a part of it. Anchors may be used, tags may not. Never throws. */
@@ -73,11 +90,21 @@ export const readText = (text: string): ReadText => {
     return { path: '', message: `${message} (column ${col})`, line };
   };
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error', strict: true });
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      logLevel: 'error',
+      uniqueKeys: false,
+    });
     const faults = [...document.errors, ...document.warnings];
-    if (faults.length > 0) return { ok: false, errors: faults.map((fault) => failure(explain(fault), fault.pos[0])) };
-    const dangling = danglingAlias(document);
-    if (dangling !== undefined) return { ok: false, errors: [failure(EXPLANATION.BAD_ALIAS, dangling)] };
+    if (faults.length > 0)
+      return { ok: false, errors: faults.slice(0, FAULTS_MAX).map((fault) => failure(explain(fault), fault.pos[0])) };
+    const found = inspect(document);
+    if (found.length > 0)
+      return {
+        ok: false,
+        errors: found.slice(0, FAULTS_MAX).map(({ code, offset }) => failure(EXPLANATION[code], offset)),
+      };
     const lineOf = (path: Path): number | undefined => {
       // The nearest that exists: something missing is told of the object that lacks it.
       for (let end = path.length; end > 0; end -= 1) {

@@ -3,9 +3,11 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import fc from 'fast-check';
 import { loadConfig } from '../../src/config/load.ts';
-import type { ParsedConfig } from '../../src/config/parse.ts';
+import { type ParsedConfig, parseConfig } from '../../src/config/parse.ts';
 import { groupSettings, hostSettings } from '../../src/config/settings.ts';
+import { readText } from '../../src/config/yaml.ts';
 import { CarpError } from '../../src/ports/error.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'carp-config-'));
@@ -103,6 +105,38 @@ test('anchors may be used, but not to blow up', () => {
   assert.ok(load(`${shared}  - {name: b, interface: eth1, vhid: 1, pass: x, addresses: *list}\n`).ok);
   const bomb = Array.from({ length: 20 }, (_, i) => `a${i}: &a${i} [${Array(9).fill(i === 0 ? 'x' : `*a${i - 1}`)}]`);
   assert.match(failure(load(bomb.join('\n'))), /repeats anchored values too often/);
+});
+
+test('keys that are there twice are all told, with their lines', () => {
+  const message = failure(load('node: a\nnode: b\ngroups: []\nnode: c\n'));
+  assert.match(message, /"line":2.*"line":4/);
+});
+
+test('a file full of mistakes is refused with the first of them', () => {
+  const result = load(Array.from({ length: 20_000 }, (_, i) => `key${i}: 1`).join('\n'));
+  assert.ok(!result.ok);
+  assert.equal(result.errors.length, 101);
+  assert.match(result.errors.at(-1)?.message ?? '', /^19901 more are not shown/);
+});
+
+test('no text makes the reader throw', () => {
+  const characters = fc.constantFrom(...'ab:-[]{}"\'*&!|>#\n\t ,?%@`\\<~');
+  fc.assert(
+    fc.property(fc.string({ unit: characters, maxLength: 60 }), (text) => {
+      const read = readText(text);
+      const result = read.ok ? parseConfig(read.value, { lineOf: read.lineOf }) : read;
+      assert.equal(result.ok, false);
+    }),
+  );
+});
+
+test('no value makes the parser throw', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      for (const config of [value, { groups: value }, { groups: [value] }, { mqtt: value, groups: [] }])
+        assert.equal(typeof parseConfig(config).ok, 'boolean');
+    }),
+  );
 });
 
 test('deep nesting is refused', () => {
