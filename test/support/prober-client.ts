@@ -5,8 +5,10 @@
  */
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { measureFirst } from './priority.ts';
 import { monotonicMs } from './wait.ts';
 
+measureFirst();
 const [address = '', port = '', intervalMs = ''] = process.argv.slice(2);
 const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
 const sent = new Map<number, number>();

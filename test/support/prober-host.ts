@@ -3,7 +3,9 @@
  * Usage: prober-host.js NAME PORT
  */
 import { createSocket } from 'node:dgram';
+import { measureFirst } from './priority.ts';
 
+measureFirst();
 const [name = '', port = ''] = process.argv.slice(2);
 for (const type of ['udp4', 'udp6'] as const) {
   const socket = createSocket({ type, ipv6Only: type === 'udp6' });

@@ -1,4 +1,5 @@
 /** What a test needs from the machine it runs on, and the reason to skip it where that is missing. */
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
@@ -42,13 +43,25 @@ const resolves = (name: string): boolean => {
   }
 };
 
+/** Root inside a container may still not be allowed to make namespaces. */
+const canMakeNamespaces = (): boolean => {
+  const name = `carp${process.pid}-try`;
+  try {
+    execFileSync('ip', ['netns', 'add', name], { stdio: 'ignore' });
+    execFileSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
 /** The reason to skip a test that builds network namespaces and needs these tools, or `false` when it can run. */
 export const missingForWire = (...tools: readonly string[]): string | false => {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root, for network namespaces';
   for (const tool of ['ip', ...tools])
     if (toolPath(tool) === undefined) return `needs ${tool}: apt-get install ${PACKAGES[tool] ?? tool}`;
-  return false;
+  return canMakeNamespaces() ? false : 'needs permission to make network namespaces (CAP_SYS_ADMIN)';
 };
 
 /** As `missingForWire`, for tests that run our own agent. */
