@@ -125,6 +125,11 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     return { link, board: createBoard(link), execPath };
   };
 
+  const waitForStart = (ms: number): void => {
+    clearTimeout(grace);
+    grace = setTimeout(dropLeaving, ms).unref();
+  };
+
   const dropLeaving = (): void => {
     clearTimeout(grace);
     for (const id of leaving) wanted.delete(id);
@@ -135,6 +140,9 @@ export const createRegistry = (options: RegistryOptions): Registry => {
   events.on('flows:stopping', (event?: { readonly config?: unknown; readonly diff?: object }) => {
     const deploy = event?.diff !== undefined && 'globalConfigChanged' in event.diff;
     stopping = !deploy && (event?.config === startedWith || startedWith === undefined);
+  });
+  events.on('flows:stopped', () => {
+    if (leaving.size > 0) waitForStart(graceMs);
   });
   events.on('flows:starting', () => {
     stopping = false;
@@ -168,8 +176,8 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     release: (id, removed) => {
       if (!removed && !stopping) {
         leaving.add(id);
-        clearTimeout(grace);
-        grace = setTimeout(dropLeaving, graceMs).unref();
+        // Other nodes may take long to close. Should `flows:stopped` never come, this ends it.
+        waitForStart(4 * graceMs);
         return Promise.resolve();
       }
       leaving.delete(id);
