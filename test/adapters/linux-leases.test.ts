@@ -291,6 +291,19 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     assert.equal(child.logged.length, 1, `logged once: ${child.logged}`);
   });
 
+  test('an interface that is switched off and on keeps what is leased, though Linux drops IPv6 addresses', async (t) => {
+    const namespace = await host(t);
+    const child = namespace.start();
+    await child.take('g', ['192.0.2.100/24', '2001:db8::100/64'], 60);
+    await namespace.ip('link', 'set', 'eth0', 'down');
+    const restored = await child.untilEvent('restored', SOON_MS);
+    assert.ok(restored.type === 'lease' && restored.address === '2001:db8::100/128');
+    await namespace.ip('link', 'set', 'eth0', 'up');
+    await untilCidrs(namespace, ['192.0.2.100/32', '192.0.2.11/24', '2001:db8::100/128']);
+    await child.call('release', 'g');
+    assert.deepEqual(await namespace.cidrs(), ['192.0.2.11/24']);
+  });
+
   test('an address that somebody removes again and again is given up, with all the others', async (t) => {
     const namespace = await host(t);
     const child = namespace.start();
