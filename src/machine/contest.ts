@@ -12,7 +12,10 @@ export type Verdict =
   /** A tie on IPv6 that IPv4 will settle. */
   | { readonly winner: 'undecided' };
 
-/** Which of two tied addresses wins. */
+/**
+ * Which of two tied addresses wins. It has to be the rival's rule as well: if both believe that they win, patience ends
+ * it; if both believe that they lose (ucarp in another subnet, without its profile), both yield again and again.
+ */
 const beats = (a: IpAddress, b: IpAddress, tieBreak: MachineSettings['tieBreak']): boolean => {
   if (tieBreak === 'numeric') return compareAddresses(a, b) < 0;
   const reversed = ({ bytes, ...address }: IpAddress): IpAddress => ({ ...address, bytes: bytes.toReversed() });
