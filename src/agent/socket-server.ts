@@ -33,7 +33,7 @@ export interface SocketServerOptions {
 
 /**
  * Lets others ask the agent, over a Unix socket. Its folder is made if it is missing.
- * @throws (rejects) CarpError CARP_DUPLICATE: an agent listens there; CARP_CONFIG: no path for a socket;
+ * @throws (rejects) CarpError CARP_DUPLICATE: an agent listens there; CARP_CONFIG: no path for a socket, or something else is there;
  *   CARP_NO_PERMISSION; CARP_FAILED
  */
 export const listenOnSocket = async ({ path, agent, log }: SocketServerOptions): Promise<SocketServer> => {
@@ -85,7 +85,7 @@ const makeWay = async (path: string): Promise<void> => {
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there === undefined) return;
   if (!there.isSocket())
-    throw new CarpError('CARP_FAILED', `${path} is there and is no socket`, {
+    throw new CarpError('CARP_CONFIG', `${path} is there and is no socket`, {
       remedy: 'remove it, or set `socket` in the configuration to another path',
     });
   if (await answers(path))

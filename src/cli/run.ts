@@ -90,7 +90,7 @@ const runForeground = async ({ file, config, json, log: shown }: Foreground): Pr
   const lines = report(agent, json);
   let server: SocketServer | undefined;
   try {
-    server = await listenUnlessForbidden(config, agent, log);
+    server = await listenIfPossible(config, agent, log);
     hurry();
     await agent.configure({ state: config.state, hosts: [config] });
     const fatal = agent.problems().find(({ problem }) => problem !== undefined && FATAL.includes(problem.code));
@@ -116,8 +116,11 @@ const runForeground = async ({ file, config, json, log: shown }: Foreground): Pr
   return code;
 };
 
-/** @throws (rejects) CarpError CARP_DUPLICATE and all but what permissions are to blame for */
-const listenUnlessForbidden = async (
+/**
+ * The socket is for those who want to look; without it the addresses are as safe as with it.
+ * @throws (rejects) CarpError CARP_DUPLICATE, CARP_CONFIG
+ */
+const listenIfPossible = async (
   { socket: path }: HostConfig,
   agent: Agent,
   log: Log,
@@ -125,7 +128,7 @@ const listenUnlessForbidden = async (
   try {
     return await listenOnSocket({ path, agent, log });
   } catch (error) {
-    if (!(error instanceof CarpError) || error.code !== 'CARP_NO_PERMISSION') throw error;
+    if (!(error instanceof CarpError) || !['CARP_NO_PERMISSION', 'CARP_FAILED'].includes(error.code)) throw error;
     warn(`${error.message}; \`carp status\` will not find this agent. ${error.remedy ?? ''}`.trimEnd());
     return undefined;
   }

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { statusLines } from '../../src/cli/status-text.ts';
+import type { GroupStatus } from '../../src/engine/status.ts';
+import { statusOf } from '../agent/fakes.ts';
+
+const now = new Date('2026-11-22T12:05:00.123Z');
+const lines = (...groups: readonly GroupStatus[]): readonly string[] =>
+  statusLines({ version: '1.0.0', pid: 7, nodes: ['rpi1'], hosts: [{ node: 'rpi1', groups }] }, now);
+
+test('a BACKUP shows whose adverts it hears, and the line that FreeBSD prints', () => {
+  const master = { address: '192.0.2.11', self: false };
+  const counters = { ...statusOf('rpi1', 'plant').counters, received: 12, badauth: 3 };
+  const status = statusOf('rpi1', 'plant', {
+    master,
+    lastAdvertMs: 345,
+    intervalMs: 1390.6,
+    masterDownMs: 3390.6,
+    counters,
+  });
+  assert.deepEqual(lines(status), [
+    'plant  10@lan  on rpi1',
+    '  carp: BACKUP vhid 10 advbase 1 advskew 0',
+    '  since         2026-11-22 12:00:00Z (5 min), startup: for a test',
+    '  addresses     192.0.2.100/24',
+    '  master        192.0.2.11, last advert 345 ms ago',
+    '  interval      1391 ms, master down after 3391 ms',
+    '  counters      received 12, badauth 3',
+  ]);
+});
+
+test('a problem is shown with its remedy, which is not broken into lines', () => {
+  const remedy = `ip addr del ${'2001:db8::100/64 dev eth0 '.repeat(5)}`.trim();
+  const problem = { code: 'CARP_ADDRESS_IN_USE', message: 'a word '.repeat(30).trim(), remedy } as const;
+  const shown = lines(statusOf('rpi1', 'plant', { problem }));
+  assert.ok(shown.includes(`  try           ${remedy}`));
+  for (const line of shown) assert.ok(line.length <= 80 || line.includes(remedy), line);
+});
+
+test('no line is wider than 80 columns, and control characters do not reach the terminal', () => {
+  const addresses = Array.from({ length: 20 }, (_, i) => `2001:db8::${i}/64`);
+  const shown = lines(statusOf('rpi1', 'plant', { addresses, detail: 'red \u001b[31m alert\r\n' }));
+  for (const line of shown) assert.ok(line.length <= 80 && !/\p{Cc}/u.test(line), line);
+});
+
+test('demotion is shown with the reasons that make it up', () => {
+  const since = '2026-11-22T12:00:00.123Z';
+  const ledger = [
+    { reason: 'linkDown', weight: 240, since },
+    { reason: 'backup-job', weight: 20, since },
+  ];
+  assert.ok(
+    lines(statusOf('rpi1', 'plant', { demotion: 260, ledger })).includes(
+      '  demotion      260: linkDown 240, backup-job 20',
+    ),
+  );
+});
+
+test('an agent without groups says so', () => {
+  assert.deepEqual(lines(), ['no groups (agent 1.0.0, pid 7)']);
+});
