@@ -12,7 +12,9 @@ export const agents = (log: NodeAPI['log']): Agents => {
       const told = 'remedy' in fields ? 'debug' : level;
       const { node, group } = fields;
       const who = typeof node === 'string' && typeof group === 'string' ? `${node} ${group}: ` : '';
-      log[told](`[carp] ${who}${message}`);
+      // A service of another version may know other levels.
+      const write = log[told] ?? log.info;
+      write.call(log, `[carp] ${who}${message}`);
     });
     return link;
   };

@@ -74,7 +74,7 @@ export const wantedBy = ({ def, passphrase, mqtt, state }: GroupSources): Wanted
     group: text(def.group) ?? '',
     base: text(mqtt?.base) ?? DEFAULT_BASE,
   };
-  const unset = unsetIn([...Object.values(def), passphrase]);
+  const unset = unsetIn([...Object.values(def), passphrase, mqtt?.base, ...Object.values(mqtt?.credentials ?? {})]);
   if (unset.length > 0) return { ...named, type: 'refused', problem: notSet(unset) };
   if (def.mode === 'service') return { ...named, type: 'service', socket: text(def.socket) ?? DEFAULT_SOCKET };
   const checked = checkedHost({

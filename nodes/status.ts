@@ -15,8 +15,8 @@ export const statusOf = ({ event, problem }: GroupView): NodeStatus => {
     case 'BACKUP':
       if (event.demotion > 0) return { fill: 'yellow', shape: 'ring', text: `BACKUP, demoted ${event.demotion}` };
       return { fill: 'blue', shape: 'ring', text: event.master ? `BACKUP of ${event.master.address}` : 'BACKUP' };
-    case 'INIT':
-    case 'STOPPED':
+    // INIT, STOPPED, and what a service of a later version may say: an error in here would end Node-RED.
+    default:
       return { fill: 'grey', shape: 'ring', text: event.role };
   }
 };
