@@ -50,7 +50,8 @@ const clientOptions = async ({ settings, clientId, version, will }: ConnectionOp
 const readPassword = async ({ password, passwordFile }: MqttSettings): Promise<string | undefined> => {
   if (passwordFile === undefined) return password;
   try {
-    return (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, '');
+    const [firstLine] = (await readFile(passwordFile, 'utf8')).split(/\r?\n/, 1);
+    return firstLine ?? '';
   } catch (error) {
     throw mqttFailure(error);
   }
