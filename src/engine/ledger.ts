@@ -1,0 +1,134 @@
+import {
+  distinctUntilChanged,
+  map,
+  type Observable,
+  type SchedulerLike,
+  Subject,
+  type Subscription,
+  startWith,
+} from 'rxjs';
+import type { DemotionEntry } from './status.ts';
+
+/** Whom an entry demotes: every group of the host, the groups of one `sync`, or one group. */
+export type Scope =
+  | { readonly of: 'host' }
+  | { readonly of: 'sync'; readonly name: string }
+  | { readonly of: 'group'; readonly name: string };
+
+export interface Demotion {
+  /** Unique within its scope: the same reason again replaces the entry. */
+  readonly reason: string;
+  readonly weight: number;
+  readonly scope: Scope;
+  /** Removed by itself after this time, in ms. */
+  readonly forMs?: number;
+}
+
+/** A group, as far as the ledger must know it. */
+export interface Debtor {
+  readonly name: string;
+  readonly sync?: string;
+}
+
+/** What demotes a group now. */
+export interface DemotionSum {
+  readonly demotion: number;
+  /** Of the change that led here: what a hand-over will give as its reason. */
+  readonly reason: 'demoted' | 'maintenance' | 'stalled';
+}
+
+interface Entry extends Demotion {
+  readonly since: Date;
+  readonly until?: Date;
+  readonly expiry?: Subscription;
+}
+
+const keyOf = (reason: string, scope: Scope): string =>
+  JSON.stringify([reason, scope.of, 'name' in scope ? scope.name : '']);
+
+const concerns = (scope: Scope, { name, sync }: Debtor): boolean => {
+  switch (scope.of) {
+    case 'host':
+      return true;
+    case 'sync':
+      return scope.name === sync;
+    case 'group':
+      return scope.name === name;
+  }
+};
+
+const kindOf = (reason: string): DemotionSum['reason'] =>
+  reason === 'maintenance' || reason === 'stalled' ? reason : 'demoted';
+
+/**
+ * Why a host is not at its best: named reasons, each with a weight, cleared one by one or by themselves (DESIGN D6).
+ * One ledger for each host; it lives as long as its host, and ends with `close`.
+ */
+export class Ledger {
+  readonly #scheduler: SchedulerLike;
+  readonly #wallClock: () => Date;
+  readonly #entries = new Map<string, Entry>();
+  readonly #changes$ = new Subject<DemotionSum['reason']>();
+
+  constructor(scheduler: SchedulerLike, wallClock: () => Date) {
+    this.#scheduler = scheduler;
+    this.#wallClock = wallClock;
+  }
+
+  /** Adds an entry, or replaces the one of the same reason and scope; `since` stays that of the first. */
+  demote({ reason, weight, scope, forMs }: Demotion): void {
+    const key = keyOf(reason, scope);
+    const before = this.#entries.get(key);
+    before?.expiry?.unsubscribe();
+    const now = this.#wallClock();
+    const expiring =
+      forMs === undefined
+        ? {}
+        : {
+            until: new Date(now.getTime() + forMs),
+            expiry: this.#scheduler.schedule(() => this.restore(reason, scope), forMs),
+          };
+    this.#entries.set(key, { reason, weight, scope, since: before?.since ?? now, ...expiring });
+    this.#changes$.next(kindOf(reason));
+  }
+
+  /** @returns whether there was such an entry */
+  restore(reason: string, scope: Scope): boolean {
+    const key = keyOf(reason, scope);
+    this.#entries.get(key)?.expiry?.unsubscribe();
+    const found = this.#entries.delete(key);
+    if (found) this.#changes$.next(kindOf(reason));
+    return found;
+  }
+
+  entriesOf(debtor: Debtor): readonly DemotionEntry[] {
+    return this.#concerning(debtor).map(({ reason, weight, since, until }) => ({
+      reason,
+      weight,
+      since: since.toISOString(),
+      ...(until === undefined ? {} : { until: until.toISOString() }),
+    }));
+  }
+
+  /** The sum now, and after each change of it. Hot; completes with `close`. */
+  sums(debtor: Debtor): Observable<DemotionSum> {
+    return this.#changes$.pipe(
+      startWith('demoted' as const),
+      map((reason) => ({
+        demotion: this.#concerning(debtor).reduce((sum, { weight }) => sum + weight, 0),
+        reason,
+      })),
+      distinctUntilChanged((a, b) => a.demotion === b.demotion),
+    );
+  }
+
+  close(): void {
+    for (const { expiry } of this.#entries.values()) expiry?.unsubscribe();
+    this.#entries.clear();
+    this.#changes$.complete();
+  }
+
+  #concerning(debtor: Debtor): readonly Entry[] {
+    return [...this.#entries.values()].filter(({ scope }) => concerns(scope, debtor));
+  }
+}
