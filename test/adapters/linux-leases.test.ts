@@ -236,6 +236,18 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     assert.deepEqual(await namespace.cidrs(), OWN);
   });
 
+  test('a lease that is released because another has lapsed is not renewed in the same breath', async (t) => {
+    const namespace = await host(t);
+    const child = namespace.start();
+    await child.take('short', ['192.0.2.100/24'], 1);
+    await child.take('long', ['192.0.2.101/24'], 4);
+    await child.call('chain', 'short', 'long');
+    await child.call('block', 950);
+    await child.untilEvent('lapsed', SOON_MS);
+    await until('both to end', SOON_MS, () => child.events('completed').length === 2);
+    assert.deepEqual(await namespace.cidrs(), OWN);
+  });
+
   test('a machine that slept for longer than the lease does not go on as if nothing had been', async (t) => {
     const namespace = await host(t);
     const child = namespace.start();

@@ -81,6 +81,8 @@ const leases = createLeases({
   log: (_level, message) => note({ type: 'log', message }),
 });
 const held = new Map<string, Lease>();
+/** What is released when a lease lapses, in the very call that tells of it. */
+const chained = new Map<string, string>();
 const watches = new Map<string, Subscription>();
 
 const cidrs = (texts: readonly string[]): readonly Cidr[] =>
@@ -109,7 +111,8 @@ const calls = {
     const took = monotonicMs() - begun;
     held.set(request.group, lease);
     lease.events$.subscribe({
-      next: (event) =>
+      next: (event) => {
+        if (event.type === 'lapsed') held.get(chained.get(request.group) ?? '')?.release();
         note({
           type: 'lease',
           group: request.group,
@@ -117,7 +120,8 @@ const calls = {
           at: monotonicMs(),
           ...(event.type === 'lapsed' ? { lateMs: event.lateMs } : { address: formatCidr(event.address) }),
           ...(event.type === 'lost' ? { message: event.message } : {}),
-        }),
+        });
+      },
       complete: () => note({ type: 'lease', group: request.group, event: 'completed', at: monotonicMs() }),
     });
     return took;
@@ -154,6 +158,7 @@ const calls = {
   sleep: (ms: number): void => {
     asleep += ms;
   },
+  chain: (group: string, other: string): void => void chained.set(group, other),
   /** CPU time of this process, ms. */
   cpu: (): number => {
     const { user, system } = process.cpuUsage();

@@ -107,8 +107,9 @@ export class LeaseKeeper {
   #renewDue(): void {
     const now = this.#options.now();
     const due = [...this.#leases].filter(({ dueAt, periodMs }) => dueAt <= now.monotonic + periodMs / 2);
-    const fresh = due.filter((lease) => lease.isFresh(now));
-    for (const lease of due) if (!fresh.includes(lease)) this.#lapse(lease, now);
+    for (const lease of due) if (!lease.isFresh(now)) this.#lapse(lease, now);
+    // Whoever hears of a lapse may release other leases at once: those must not be brought back.
+    const fresh = due.filter((lease) => this.#leases.has(lease));
     const tick = Math.min(...due.map(({ dueAt }) => dueAt));
     for (const lease of fresh) lease.schedule(tick, now.monotonic);
     const failures = this.#renew(fresh);
