@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { filter } from 'rxjs';
 import { boundedLines, createLog } from '../adapters/node/log.ts';
 import type { Agent } from '../agent/agent.ts';
 import { composeAgent, hurry } from '../agent/compose-agent.ts';
@@ -175,7 +176,8 @@ const report = (agent: Agent, json: boolean) => {
   const write = boundedLines(process.stdout);
   let held: string[] | undefined = [];
   const tell = (line: string): void => void (held === undefined ? write(line) : held.push(line));
-  const events = agent.events$.subscribe((event) => tell(json ? JSON.stringify(event) : eventLine(event)));
+  const transitions$ = agent.events$.pipe(filter(({ event }) => event === 'transition'));
+  const events = transitions$.subscribe((event) => tell(json ? JSON.stringify(event) : eventLine(event)));
   const problems = agent.problems$.subscribe((notice) => {
     if (json) tell(JSON.stringify({ event: 'problem', ...notice, at: new Date().toISOString() }));
   });

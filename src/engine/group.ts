@@ -102,7 +102,7 @@ export class Group {
     );
   }
 
-  /** Transitions, from now on. Completes at the end. */
+  /** Transitions, and a snapshot when another host is MASTER; from now on. Completes at the end. */
   get events$(): Observable<CarpEvent> {
     return this.#events$;
   }
@@ -211,6 +211,7 @@ export class Group {
   }
 
   #keep({ state, effects }: MachineStep): void {
+    const { master } = this.#book.snapshot();
     this.#book.state = state;
     for (const effect of effects) {
       if (effect.type === 'report') {
@@ -220,6 +221,10 @@ export class Group {
       }
       if (effect.type === 'handedOver' || effect.type === 'nobodyTookOver') this.#receipts$.next(effect);
     }
+    if (effects.some(({ type }) => type === 'report')) return;
+    const now = this.#book.snapshot();
+    // A BACKUP that follows somebody else from now on: nothing has happened here, but what it knows has changed.
+    if (now.master?.address !== master?.address) this.#events$.next(now);
   }
 
   snapshot(): CarpEvent {

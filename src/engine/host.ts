@@ -18,7 +18,10 @@ export interface HandOverReceipt {
 /** One CARP host: all its groups, from `createHost` until `stop` or `crash`. */
 export interface Host {
   readonly node: string;
-  /** Transitions of all groups, from now on. Hot; completes when the host has stopped. */
+  /**
+   * Transitions of all groups from now on, and a snapshot where another host has become MASTER. Hot; completes when the
+   * host has stopped.
+   */
   readonly events$: Observable<CarpEvent>;
   readonly problems$: Observable<GroupProblem>;
   readonly status: () => HostStatus;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NEVER, Subject } from 'rxjs';
+import type { CarpEvent } from '../../src/engine/status.ts';
 import type { LeaseEvent } from '../../src/ports/addresses.ts';
 import { CarpError } from '../../src/ports/error.ts';
 import type { Packet } from '../../src/ports/transport.ts';
@@ -8,8 +9,8 @@ import { keyOf } from '../../src/protocol/authentication.ts';
 import { advSkew, seconds } from '../../src/protocol/units.ts';
 import { cidr, virtualLan } from '../support/virtual-lan.ts';
 
-const roles = (events: readonly { readonly role: string; readonly reason: string }[]) =>
-  events.map(({ role, reason }) => `${role} ${reason}`);
+const roles = (events: readonly CarpEvent[]) =>
+  events.filter(({ event }) => event === 'transition').map(({ role, reason }) => `${role} ${reason}`);
 
 test('a host that is alone becomes BACKUP at once and MASTER after the master-down time', async () => {
   const { start, pass, holders } = virtualLan();
@@ -55,6 +56,14 @@ test('when the master falls silent, the backup takes over after the master-down 
   await pass(3000);
   assert.deepEqual(holders(), ['rpi1']);
   assert.equal(second.host.status().groups[0]?.master?.address, '192.0.2.11');
+  assert.deepEqual(
+    second.events.map(({ event, master }) => [event, master?.address]),
+    [
+      ['transition', undefined],
+      ['snapshot', '192.0.2.11'],
+    ],
+    'whom it follows is told when it is known, and only then',
+  );
   first.host.crash();
   assert.deepEqual(holders(), []);
   await pass(3500);

@@ -37,7 +37,8 @@ export class Outbox {
   }
 
   add(event: CarpEvent): void {
-    this.#unsaid.set(event.group, { event, withRole: true });
+    const withRole = event.event === 'transition' || this.#unsaid.get(event.group)?.withRole === true;
+    this.#unsaid.set(event.group, { event, withRole });
     if (event.event !== 'transition') return;
     this.#events.push(event);
     this.#trim();
