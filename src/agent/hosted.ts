@@ -1,6 +1,6 @@
-import { type Observable, Subject, Subscription } from 'rxjs';
+import { type Observable, type SchedulerLike, Subject, Subscription } from 'rxjs';
 import type { GroupConfig, HostConfig, MqttConfig } from '../config/types.ts';
-import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host } from '../engine/host.ts';
+import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock } from '../engine/host.ts';
 import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import type { CarpEvent, GroupStatus, HostStatus, PublicRole } from '../engine/status.ts';
 import type { Environment } from '../ports/environment.ts';
@@ -25,7 +25,8 @@ export interface PublisherOptions {
 
 export interface HostedOptions {
   readonly world: World;
-  readonly createHost: (settings: HostSettings, environmentOf: EnvironmentOf) => Host;
+  readonly createHost: (settings: HostSettings, environmentOf: EnvironmentOf, clock: HostClock) => Host;
+  readonly scheduler: SchedulerLike;
   readonly createPublisher: (options: Omit<PublisherOptions, 'machineId'>) => Publisher;
   readonly wallClock: () => Date;
   readonly log: Log;
@@ -174,9 +175,8 @@ export class Hosted {
   }
 
   #start(): void {
-    const engine = this.#options.createHost({ ...this.#plan.settings, groups: [] }, (group) =>
-      this.#environment(group),
-    );
+    const environmentOf = (group: GroupSettings): Environment => this.#environment(group);
+    const engine = this.#options.createHost({ ...this.#plan.settings, groups: [] }, environmentOf, this.#options);
     this.#engine = engine;
     this.#engineEvents = engine.events$.subscribe((event) => this.events$.next(event));
     this.#engineEvents.add(engine.problems$.subscribe((problem) => this.problems$.next(problem)));

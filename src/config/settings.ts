@@ -34,6 +34,7 @@ export const groupSettings = (group: GroupConfig, environment: NodeJS.ProcessEnv
   advbase: advBase(group.advbase),
   advskew: advSkew(group.advskew),
   deadratio: group.deadratio,
+  ...(group.sync === undefined ? {} : { sync: group.sync }),
   preempt: group.preempt,
   preemptDelay: seconds(group.preemptDelay),
   peers: group.peers.map(address),
@@ -44,11 +45,10 @@ export const groupSettings = (group: GroupConfig, environment: NodeJS.ProcessEnv
 
 /** A host with all its groups in the engine's units. @throws CarpError as `groupSettings` */
 export const hostSettings = (config: HostConfig, environment: NodeJS.ProcessEnv = process.env): HostSettings => {
-  const { linkDown, sendErrors, stalled } = config.demotion;
   return {
     node: config.node,
     startDelay: seconds(config.startDelay),
-    demotion: { linkDown, sendErrors, stalled },
+    demotion: config.demotion,
     groups: config.groups.map((group) => groupSettings(group, environment)),
   };
 };

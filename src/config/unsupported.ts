@@ -53,21 +53,9 @@ const GROUP_GAPS: readonly Gap<GroupConfig>[] = [
     what: 'routes',
     instead: 'remove it',
   },
-  {
-    path: ['sync'],
-    isUsed: ({ sync }) => sync !== undefined,
-    what: 'sync',
-    instead: 'remove it',
-  },
 ];
 
 const HOST_GAPS: readonly Gap<HostConfig>[] = [
-  {
-    path: ['demotion', 'scope'],
-    isUsed: ({ demotion }) => demotion?.scope === 'host',
-    what: 'demotion.scope host',
-    instead: 'use sync',
-  },
   {
     path: ['mqtt', 'homeAssistant'],
     isUsed: ({ mqtt }) => mqtt?.homeAssistant === true,

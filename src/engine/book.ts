@@ -4,7 +4,7 @@ import { intervalMs, masterDownMs } from '../machine/timings.ts';
 import type { Problem } from '../ports/error.ts';
 import { formatCidr } from '../protocol/address.ts';
 import type { GroupSettings } from './settings.ts';
-import type { CarpEvent, GroupStatus, PublicRole } from './status.ts';
+import type { CarpEvent, DemotionEntry, GroupStatus, PublicRole } from './status.ts';
 import { Tally } from './tally.ts';
 
 /** How many transitions are remembered. */
@@ -54,8 +54,11 @@ export class Book {
     return { event: 'snapshot', ...this.#common(), at: this.#at() };
   }
 
-  /** @param now - on the monotonic clock, in ms */
-  status(now: number): GroupStatus {
+  /**
+   * @param now - on the monotonic clock, in ms
+   * @param ledger - what demotes the group
+   */
+  status(now: number, ledger: readonly DemotionEntry[]): GroupStatus {
     const { master } = this.state;
     return {
       ...this.#common(),
@@ -64,7 +67,7 @@ export class Book {
       masterDownMs: masterDownMs(this.state, this.#settings),
       ...(master === undefined ? {} : { lastAdvertMs: Math.round(now - master.heardAt) }),
       counters: this.tally.counters,
-      ledger: [],
+      ledger,
       history: this.#history,
       ...(this.problem === undefined ? {} : { problem: this.problem }),
     };

@@ -1,12 +1,14 @@
 import { map, Subject, type Subscription } from 'rxjs';
-import { CarpError } from '../ports/error.ts';
+import { CarpError, problemOf } from '../ports/error.ts';
 import { Group } from './group.ts';
-import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host } from './host.ts';
+import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock, HostDemotion } from './host.ts';
+import { Ledger, type Scope } from './ledger.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
 import type { CarpEvent, HostStatus } from './status.ts';
 
 /** Settings that say the same are the same, whoever made the objects. */
-const fingerprint = (settings: GroupSettings, startDelay: number): string => JSON.stringify([settings, startDelay]);
+const fingerprint = (group: GroupSettings, { startDelay, demotion }: HostSettings): string =>
+  JSON.stringify([group, startDelay, demotion]);
 
 interface Member {
   readonly group: Group;
@@ -18,6 +20,8 @@ interface Member {
 class CarpHost implements Host {
   readonly node: string;
   readonly #environmentOf: EnvironmentOf;
+  readonly #clock: HostClock;
+  readonly #ledger: Ledger;
   readonly #events$ = new Subject<CarpEvent>();
   readonly #problems$ = new Subject<GroupProblem>();
   readonly #members = new Map<string, Member>();
@@ -26,10 +30,12 @@ class CarpHost implements Host {
   #settings: HostSettings;
   #ended = false;
 
-  constructor(settings: HostSettings, environmentOf: EnvironmentOf) {
+  constructor(settings: HostSettings, environmentOf: EnvironmentOf, clock: HostClock) {
     this.node = settings.node;
     this.#environmentOf = environmentOf;
     this.#settings = settings;
+    this.#clock = clock;
+    this.#ledger = new Ledger(clock.scheduler, clock.wallClock);
   }
 
   get events$() {
@@ -55,7 +61,7 @@ class CarpHost implements Host {
   apply(settings: HostSettings): void {
     if (this.#ended) throw new CarpError('CARP_FAILED', `${this.node} has been stopped`);
     this.#settings = settings;
-    const wanted = new Map(settings.groups.map((group) => [group.name, fingerprint(group, settings.startDelay)]));
+    const wanted = new Map(settings.groups.map((group) => [group.name, fingerprint(group, settings)]));
     for (const [name, member] of this.#members) if (wanted.get(name) !== member.fingerprint) this.#remove(name, member);
     for (const { name } of settings.groups) this.#startWhenFree(name);
   }
@@ -74,25 +80,56 @@ class CarpHost implements Host {
   #startWhenFree(name: string): void {
     const settings = this.#settings.groups.find((group) => group.name === name);
     if (settings === undefined || this.#ended || this.#members.has(name) || this.#leaving.has(name)) return;
-    const { startDelay } = this.#settings;
+    const { startDelay, demotion: weights } = this.#settings;
     const environment = this.#environmentOf(settings);
-    const group = new Group(settings, { node: this.node, startDelay, environment });
-    const links = group.events$.subscribe((event) => this.#events$.next(event));
+    const group = new Group(settings, { node: this.node, startDelay, environment, weights, ledger: this.#ledger });
+    const links = group.events$.subscribe((event) => {
+      this.#events$.next(event);
+      this.#moveTogether(group, event);
+    });
     links.add(
       group.problems$
         .pipe(map((problem): GroupProblem => (problem === undefined ? { group: name } : { group: name, problem })))
         .subscribe((problem) => this.#problems$.next(problem)),
     );
-    this.#members.set(name, { group, links, fingerprint: fingerprint(settings, startDelay) });
+    this.#members.set(name, { group, links, fingerprint: fingerprint(settings, this.#settings) });
     group.start();
+  }
+
+  /** Groups of one `sync` move together: when one is no longer MASTER, the others hand over (DESIGN 9, keepalived's sync groups). */
+  #moveTogether({ settings: { sync } }: Group, { event, previous, role }: CarpEvent): void {
+    if (sync === undefined || event !== 'transition' || previous !== 'MASTER' || role === 'STOPPED') return;
+    for (const { group } of this.#members.values()) {
+      if (group.settings.sync !== sync || group.status().role !== 'MASTER') continue;
+      group.handOver({ force: false }).catch((error: unknown) => {
+        this.#clock.log('warn', `${group.settings.name} did not move with its sync group: ${problemOf(error).message}`);
+      });
+    }
+  }
+
+  demote({ group, ...demotion }: HostDemotion): void {
+    this.#ledger.demote({ ...demotion, scope: this.#scopeOf(group) });
+  }
+
+  restore(reason: string, group?: string): boolean {
+    return this.#ledger.restore(reason, this.#scopeOf(group));
+  }
+
+  #scopeOf(group: string | undefined): Scope {
+    if (group === undefined) return { of: 'host' };
+    if (!this.#settings.groups.some(({ name }) => name === group)) throw this.#noGroup(group);
+    return { of: 'group', name: group };
+  }
+
+  #noGroup(name: string): CarpError {
+    return new CarpError('CARP_NO_GROUP', `${this.node} has no group ${name}`, {
+      remedy: '`carp status` lists the groups',
+    });
   }
 
   async handOver(name: string, options: { readonly force: boolean }): Promise<HandOverReceipt> {
     const member = this.#members.get(name);
-    if (member === undefined)
-      throw new CarpError('CARP_NO_GROUP', `${this.node} has no group ${name}`, {
-        remedy: '`carp status` lists the groups',
-      });
+    if (member === undefined) throw this.#noGroup(name);
     return member.group.handOver(options);
   }
 
@@ -109,6 +146,7 @@ class CarpHost implements Host {
   }
 
   #complete(): void {
+    this.#ledger.close();
     this.#events$.complete();
     this.#problems$.complete();
   }
@@ -119,5 +157,5 @@ class CarpHost implements Host {
  *
  * @param settings - its name counts; the groups are those of `apply`
  */
-export const createHost = (settings: HostSettings, environmentOf: EnvironmentOf): Host =>
-  new CarpHost(settings, environmentOf);
+export const createHost = (settings: HostSettings, environmentOf: EnvironmentOf, clock: HostClock): Host =>
+  new CarpHost(settings, environmentOf, clock);

@@ -31,8 +31,10 @@ import { Book } from './book.ts';
 import type { HandOverReceipt } from './host.ts';
 import { type InboundRules, inspect } from './inbound.ts';
 import { interpreter } from './interpreter.ts';
+import type { Ledger } from './ledger.ts';
 import { type MachineStep, runMachine } from './loop.ts';
-import type { GroupSettings } from './settings.ts';
+import { sendHealth } from './send-health.ts';
+import type { DemotionWeights, GroupSettings } from './settings.ts';
 import { type SendAdvert, Speaker } from './speaker.ts';
 import { type Standing, standings } from './standing.ts';
 import type { CarpEvent, GroupStatus } from './status.ts';
@@ -45,6 +47,8 @@ export interface GroupContext {
   readonly node: string;
   readonly startDelay: Millis;
   readonly environment: Environment;
+  readonly weights: DemotionWeights;
+  readonly ledger: Ledger;
 }
 
 const leaseRequest = (settings: GroupSettings): LeaseRequest | undefined =>
@@ -72,6 +76,8 @@ export class Group {
   readonly #problems$ = new ReplaySubject<Problem | undefined>(1);
   readonly #commands$ = new Subject<MachineEvent>();
   readonly #receipts$ = new Subject<Receipt>();
+  /** Whether each advert could be sent. */
+  readonly #sent$ = new Subject<boolean>();
   readonly #speaker: Speaker;
   readonly #rules: InboundRules;
   readonly #running = new Subscription();
@@ -95,6 +101,10 @@ export class Group {
 
   /** Called once, when whoever wants to hear of the first transitions has subscribed. */
   start(): void {
+    const { scheduler } = this.#context.environment;
+    this.#running.add(
+      sendHealth(this.#sent$, () => this.#canSend(), scheduler).subscribe((healthy) => this.#demoteForSending(healthy)),
+    );
     this.#running.add(
       this.#run()
         .pipe(finalize(() => this.#end()))
@@ -118,7 +128,7 @@ export class Group {
 
   #run(): Observable<MachineStep> {
     const { settings } = this;
-    const { environment, startDelay } = this.#context;
+    const { environment, startDelay, ledger } = this.#context;
     const request = leaseRequest(settings);
     const standing$ = standings(settings, request, environment, startDelay).pipe(
       tap((standing) => this.#stand(standing)),
@@ -131,7 +141,11 @@ export class Group {
       map((packet) => this.#hear(packet)),
       filter((event) => event !== undefined),
     );
-    const inputs$ = merge(this.#commands$, adverts$, standing$.pipe(map((standing) => this.#readiness(standing))));
+    const readiness$ = standing$.pipe(map((standing) => this.#readiness(standing)));
+    const demotion$ = ledger
+      .sums(settings)
+      .pipe(map((sum): MachineEvent => ({ type: 'demotionChanged', ...sum, at: this.#now() })));
+    const inputs$ = merge(this.#commands$, demotion$, adverts$, readiness$);
     const machineSettings = {
       ...settings,
       families: familiesOf(settings),
@@ -152,9 +166,42 @@ export class Group {
 
   #readiness(standing: Standing): MachineEvent {
     const at = this.#now();
+    this.#demoteForLink(!standing.ready);
     return standing.ready
       ? { type: 'becameReady', sources: standing.sources, reason: this.#book.isNew ? 'startup' : 'link-up', at }
       : { type: 'becameUnready', reason: 'link-down', detail: standing.detail, at };
+  }
+
+  /** Others must move when this group cannot be MASTER; it has been able to before, or there is nothing to move away from. */
+  #demoteForLink(lost: boolean): void {
+    const { ledger, weights } = this.#context;
+    const { name, sync } = this.settings;
+    const scope = weights.scope === 'host' ? { of: 'host' as const } : { of: 'sync' as const, name: sync ?? '' };
+    if (weights.scope === 'sync' && sync === undefined) return;
+    const reason = `link-down ${name}`;
+    if (!lost) ledger.restore(reason, scope);
+    else if (!this.#book.isNew) ledger.demote({ reason, weight: weights.linkDown, scope });
+  }
+
+  #demoteForSending(healthy: boolean): void {
+    const { ledger, weights } = this.#context;
+    const scope = { of: 'group', name: this.settings.name } as const;
+    if (healthy) ledger.restore('send-errors', scope);
+    else ledger.demote({ reason: 'send-errors', weight: weights.sendErrors, scope });
+    this.#log(healthy ? 'info' : 'error', healthy ? 'can send again' : 'cannot send, and is demoted');
+  }
+
+  /** Sends something that is no advert: an announcement of this host's own address. */
+  #canSend(): boolean {
+    const { sources, phase } = this.#book.state;
+    const own = Object.values(sources);
+    if (phase.name === 'init' || own.length === 0) return false;
+    try {
+      this.#context.environment.announcer.announce(this.settings.interface, own);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #stand(standing: Standing): void {
@@ -191,6 +238,7 @@ export class Group {
     const { tally, state } = this.#book;
     const { sent, failures } = this.#speaker.speak(effect, this.#wire, state.sources);
     tally.count('sent', sent);
+    this.#sent$.next(failures.length === 0);
     for (const { family, message } of failures)
       if (tally.count('sendErrors')) this.#log('warn', `cannot send over IPv${family}: ${message}`);
   }
@@ -232,7 +280,7 @@ export class Group {
   }
 
   status(): GroupStatus {
-    return this.#book.status(this.#now());
+    return this.#book.status(this.#now(), this.#context.ledger.entriesOf(this.settings));
   }
 
   /** @throws (rejects) CarpError CARP_NOT_MASTER, CARP_NOBODY */
@@ -274,6 +322,10 @@ export class Group {
   }
 
   #end(): void {
+    const { ledger, weights } = this.#context;
+    const { name, sync } = this.settings;
+    ledger.restore('send-errors', { of: 'group', name });
+    ledger.restore(`link-down ${name}`, weights.scope === 'host' ? { of: 'host' } : { of: 'sync', name: sync ?? '' });
     this.#events$.complete();
     this.#problems$.complete();
     this.#receipts$.complete();

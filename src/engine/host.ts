@@ -15,6 +15,20 @@ export interface HandOverReceipt {
   readonly afterMs: number;
 }
 
+/** Something that makes a host, or one of its groups, less fit to be MASTER (DESIGN D6). */
+export interface HostDemotion {
+  readonly reason: string;
+  /** 240 and more hand the group over. */
+  readonly weight: number;
+  /** Missing: all groups. */
+  readonly group?: string;
+  /** Ends by itself after this time, in ms. */
+  readonly forMs?: number;
+}
+
+/** Time for the host itself; its groups have theirs from their environments. */
+export type HostClock = Pick<Environment, 'scheduler' | 'wallClock' | 'log'>;
+
 /** One CARP host: all its groups, from `createHost` until `stop` or `crash`. */
 export interface Host {
   readonly node: string;
@@ -34,6 +48,10 @@ export interface Host {
    * @throws (rejects) CarpError CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY (still MASTER unless `force`)
    */
   readonly handOver: (group: string, options: { readonly force: boolean }) => Promise<HandOverReceipt>;
+  /** Adds to the ledger, or changes an entry of the same reason and group. @throws CarpError CARP_NO_GROUP */
+  readonly demote: (demotion: HostDemotion) => void;
+  /** Takes an entry out again; whether there was one. As often as one likes. @throws CarpError CARP_NO_GROUP */
+  readonly restore: (reason: string, group?: string) => boolean;
   /** Bows out of every group, releases, ends. Resolves within 1.5 s. */
   readonly stop: () => Promise<void>;
   /** Ends at once and says nothing to anybody, as a power cut does. For simulated hosts. */

@@ -19,6 +19,8 @@ export interface GroupSettings {
   readonly advbase: AdvBase;
   readonly advskew: AdvSkew;
   readonly deadratio: number;
+  /** Groups of the same name here move together. */
+  readonly sync?: string;
   readonly preempt: boolean;
   readonly preemptDelay: Millis;
   /** Unicast peers; those of a family without any mean multicast. */
@@ -34,6 +36,8 @@ export interface DemotionWeights {
   readonly linkDown: number;
   readonly sendErrors: number;
   readonly stalled: number;
+  /** Whom a lost link demotes besides its own group: the groups of the same `sync`, or (as FreeBSD) all of the host. */
+  readonly scope: 'sync' | 'host';
 }
 
 /** One CARP host: a name, and the groups it takes part in. */

@@ -55,6 +55,15 @@ export class FakeHost implements Host {
     for (const group of settings.groups) this.environments.set(group.name, this.#environmentOf(group));
   }
 
+  demote(): void {
+    this.done.push('demote');
+  }
+
+  restore(): boolean {
+    this.done.push('restore');
+    return true;
+  }
+
   status() {
     return { node: this.node, groups: this.settings.groups.map(({ name }) => statusOf(this.node, name)) };
   }

@@ -48,7 +48,7 @@ test('a YAML file becomes settings in the units of the engine', () => {
   const settings = hostSettings(result.config);
   assert.equal(settings.node, 'rpi1');
   assert.equal(settings.startDelay, 0);
-  assert.deepEqual(settings.demotion, { linkDown: 240, sendErrors: 240, stalled: 240 });
+  assert.deepEqual(settings.demotion, { linkDown: 240, sendErrors: 240, stalled: 240, scope: 'sync' });
   const [group] = settings.groups;
   assert.ok(group);
   assert.equal(Buffer.from(group.key).toString('latin1'), 's3cret: #1'.padEnd(20, '\0'));

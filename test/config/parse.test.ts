@@ -164,7 +164,6 @@ for (const [settings, path, message] of [
   [{ hooks: { up: ['/bin/true'] } }, 'groups[0].hooks', /is not supported by this version/],
   [{ track: [{ name: 'x', command: ['true'] }] }, 'groups[0].track', /is not supported by this version/],
   [{ routes: ['default via 192.0.2.1'] }, 'groups[0].routes', /is not supported by this version/],
-  [{ sync: 'site' }, 'groups[0].sync', /is not supported by this version/],
 ] as const)
   test(`a group with ${JSON.stringify(settings).slice(0, 60)} is refused at ${path}`, () => {
     assertError(group(settings), path, message);
@@ -173,7 +172,6 @@ for (const [settings, path, message] of [
 for (const [settings, path, message] of [
   [{ node: 'a#' }, 'node', /leave out/],
   [{ node: 7 }, 'node', /must be text, but is 7; put it in quotes$/],
-  [{ demotion: { scope: 'host' } }, 'demotion.scope', /is not supported by this version/],
   [{ mqtt: {} }, 'mqtt.url', /is missing/],
   [{ mqtt: { url: 'http://broker' } }, 'mqtt.url', /mqtts:\/\//],
   [{ mqtt: { url: 'broker' } }, 'mqtt.url', /must be a URL/],

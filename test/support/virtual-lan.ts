@@ -39,7 +39,7 @@ export const groupSettings = (changes: Partial<GroupSettings> = {}): GroupSettin
 export interface VirtualHost {
   readonly host: Host;
   readonly events: CarpEvent[];
-  readonly apply: (changes?: Partial<GroupSettings>) => void;
+  readonly apply: (changes?: Partial<GroupSettings> | readonly Partial<GroupSettings>[]) => void;
   /** Everything the host has logged. */
   readonly lines: string[];
 }
@@ -50,7 +50,11 @@ export interface VirtualLan {
   /** Lets this much time pass, in ms. */
   readonly pass: (ms: number) => Promise<void>;
   /** Starts a host with one group. */
-  readonly start: (node: string, changes?: Partial<GroupSettings>, world?: Partial<Environment>) => VirtualHost;
+  readonly start: (
+    node: string,
+    changes?: Partial<GroupSettings> | readonly Partial<GroupSettings>[],
+    world?: Partial<Environment>,
+  ) => VirtualHost;
   readonly holders: () => readonly string[];
 }
 
@@ -76,17 +80,17 @@ export const virtualLan = (address = '192.0.2.100'): VirtualLan => {
       log: (level, message) => lines.push(`${level} ${message}`),
       ...world,
     };
-    const settings = (group: Partial<GroupSettings>): HostSettings => ({
+    const settings = (groups: Partial<GroupSettings> | readonly Partial<GroupSettings>[]): HostSettings => ({
       node,
       startDelay: millis(0),
-      demotion: { linkDown: 240, sendErrors: 240, stalled: 240 },
-      groups: [groupSettings(group)],
+      demotion: { linkDown: 240, sendErrors: 240, stalled: 240, scope: 'sync' },
+      groups: [groups].flat().map(groupSettings),
     });
     const events: CarpEvent[] = [];
-    const host = createHost(settings(changes), () => environment);
+    const host = createHost(settings(changes), () => environment, environment);
     host.events$.subscribe((event) => events.push(event));
     host.apply(settings(changes));
-    return { host, events, lines, apply: (group = {}) => host.apply(settings(group)) };
+    return { host, events, lines, apply: (groups = {}) => host.apply(settings(groups)) };
   };
   return {
     lan,
