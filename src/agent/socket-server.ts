@@ -32,14 +32,14 @@ export interface SocketServerOptions {
 }
 
 /**
- * Lets others ask the agent, over a Unix socket. Its folder is made if it is missing.
+ * Lets others ask the agent, over a Unix socket. Its folder is made if it is missing, and its parent is there.
  * @throws (rejects) CarpError CARP_DUPLICATE: an agent listens there; CARP_CONFIG: no path for a socket, or something else is there;
  *   CARP_NO_PERMISSION; CARP_FAILED
  */
 export const listenOnSocket = async ({ path, agent, log }: SocketServerOptions): Promise<SocketServer> => {
   checkSocketPath(path);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: FOLDER_MODE });
+    makeFolder(dirname(path));
     await makeWay(path);
   } catch (error) {
     throw asCarpError(path, error);
@@ -78,6 +78,15 @@ const refuse = (socket: Socket): void => {
   const error = { code: FAILURE_CODE, message: `the agent has ${CONNECTIONS_MAX} connections already` };
   socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: null, error })}\n`);
   endSoon(socket);
+};
+
+/** One level, as in /run/carp. Not `recursive`: Node 20 then tries for ever where the system says ENOENT (in /proc). */
+const makeFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { mode: FOLDER_MODE });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 };
 
 /** Removes the socket of an agent that has gone. */
