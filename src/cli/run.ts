@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { filter } from 'rxjs';
+import { createNotifier, type Notifier } from '../adapters/linux/notify.ts';
 import { boundedLines, createLog } from '../adapters/node/log.ts';
 import type { Agent } from '../agent/agent.ts';
 import { composeAgent, hurry } from '../agent/compose-agent.ts';
@@ -87,7 +88,8 @@ const runForeground = async ({ file, config, json, log: shown }: Foreground): Pr
 
   const { log, release } = heldBack(shown);
   const agent = composeAgent({ log });
-  const ending = endings(agent);
+  const notifier = createNotifier({ log });
+  const ending = endings(agent, notifier);
   const lines = report(agent, json);
   let server: SocketServer | undefined;
   try {
@@ -97,6 +99,7 @@ const runForeground = async ({ file, config, json, log: shown }: Foreground): Pr
     const fatal = agent.problems().find(({ problem }) => problem !== undefined && FATAL.includes(problem.code));
     if (fatal?.problem !== undefined) throw startFailure(fatal, fatal.problem);
   } catch (error) {
+    notifier.stopping();
     lines.discard();
     await agent.stop();
     await server?.close();
@@ -105,10 +108,16 @@ const runForeground = async ({ file, config, json, log: shown }: Foreground): Pr
   }
   release();
   lines.flow();
+  notifier.follow(agent.events$, () => rolesLine(agent.snapshots()));
+  notifier.ready();
 
-  const reload = (): void => void reconfigure({ file, config, agent, log });
+  const reload = (): void => {
+    notifier.reloading();
+    void reconfigure({ file, config, agent, log }).then(notifier.ready);
+  };
   process.on('SIGHUP', reload);
   const code = await ending.asked;
+  notifier.stopping();
   process.off('SIGHUP', reload);
   await agent.stop();
   await server?.close();
@@ -198,8 +207,12 @@ export const eventLine = (event: CarpEvent): string =>
   `${event.at} ${event.group} ${event.vhid}@${event.interface}: ${event.previous} -> ${event.role} ` +
   `(${event.reason}: ${event.detail})`;
 
+/** `plant MASTER, office BACKUP`, for `systemctl status`. */
+const rolesLine = (snapshots: readonly CarpEvent[]): string =>
+  snapshots.map(({ group, role }) => `${group} ${role}`).join(', ') || 'no groups';
+
 /** How this process comes to its end. */
-const endings = (agent: Agent) => {
+const endings = (agent: Agent, notifier: Notifier) => {
   let ask: (code: ExitCode) => void = () => undefined;
   const asked = new Promise<ExitCode>((resolve) => {
     ask = resolve;
@@ -217,6 +230,7 @@ const endings = (agent: Agent) => {
     // A second defect, perhaps in the farewell itself.
     if (crashed) process.exit(Exit.failed);
     crashed = true;
+    notifier.stopping();
     setTimeout(() => process.exit(Exit.failed), CRASH_MS_MAX);
     const end = (): void => process.exit(Exit.failed);
     agent.stop().then(end, end);
