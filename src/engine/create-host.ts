@@ -133,6 +133,10 @@ class CarpHost implements Host {
     return member.group.handOver(options);
   }
 
+  farewell(name: string): Promise<HandOverReceipt> | undefined {
+    return this.#members.get(name)?.group.farewell();
+  }
+
   async stop(): Promise<void> {
     this.#ended = true;
     await Promise.all([...[...this.#members.values()].map(({ group }) => group.stop()), ...this.#leaving.values()]);

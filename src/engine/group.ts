@@ -280,7 +280,9 @@ export class Group {
   }
 
   status(): GroupStatus {
-    return this.#book.status(this.#now(), this.#context.ledger.entriesOf(this.settings));
+    const status = this.#book.status(this.#now(), this.#context.ledger.entriesOf(this.settings));
+    const lease = leaseRequest(this.settings);
+    return lease === undefined || status.role !== 'MASTER' ? status : { ...status, leaseSeconds: lease.seconds };
   }
 
   /** @throws (rejects) CarpError CARP_NOT_MASTER, CARP_NOBODY */
@@ -293,14 +295,29 @@ export class Group {
         phase.name === 'bowing-out'
           ? `${name} is being handed over already`
           : `${name} is ${roleOf(this.#book.state)} here, and only a MASTER can hand over`,
+        { remedy: 'do that on the host that is MASTER: `carp status` names it' },
       );
-    const receipt = firstValueFrom(this.#receipts$, { defaultValue: undefined });
+    const receipt = this.#receipt();
     this.#commands$.next({ type: 'handOverRequested', force, at: this.#now() });
-    const outcome = await receipt;
+    return receipt;
+  }
+
+  /** How the farewell ends that is under way now, whoever asked for it. @throws (rejects) CarpError CARP_NOBODY */
+  farewell(): Promise<HandOverReceipt> | undefined {
+    return this.#book.state.phase.name === 'bowing-out' ? this.#receipt() : undefined;
+  }
+
+  async #receipt(): Promise<HandOverReceipt> {
+    const { name } = this.settings;
+    const outcome = await firstValueFrom(this.#receipts$, { defaultValue: undefined });
     if (outcome === undefined) throw new CarpError('CARP_FAILED', `${name} ended before anybody took over`);
     if (outcome.type === 'handedOver') return { address: outcome.to.text, afterMs: outcome.afterMs };
     const state = outcome.released ? 'its addresses have been released' : 'this host is still MASTER';
-    throw new CarpError('CARP_NOBODY', `nobody took over ${name}; ${state}`);
+    throw new CarpError('CARP_NOBODY', `nobody took over ${name}; ${state}`, {
+      remedy: outcome.released
+        ? 'start the group on another host'
+        : `start the group on another host, or release its addresses anyway: carp hand-over ${name} --force`,
+    });
   }
 
   /** Bows out, releases, ends. */

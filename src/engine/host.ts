@@ -24,6 +24,8 @@ export interface HostDemotion {
   readonly group?: string;
   /** Ends by itself after this time, in ms. */
   readonly forMs?: number;
+  /** When it began, if that was in the life of a former process. Default: now. */
+  readonly since?: Date;
 }
 
 /** Time for the host itself; its groups have theirs from their environments. */
@@ -48,6 +50,8 @@ export interface Host {
    * @throws (rejects) CarpError CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY (still MASTER unless `force`)
    */
   readonly handOver: (group: string, options: { readonly force: boolean }) => Promise<HandOverReceipt>;
+  /** How the farewell of a group ends that is under way now, whoever asked for it. @throws (rejects) CarpError CARP_NOBODY */
+  readonly farewell: (group: string) => Promise<HandOverReceipt> | undefined;
   /** Adds to the ledger, or changes an entry of the same reason and group. @throws CarpError CARP_NO_GROUP */
   readonly demote: (demotion: HostDemotion) => void;
   /** Takes an entry out again; whether there was one. As often as one likes. @throws CarpError CARP_NO_GROUP */

@@ -22,6 +22,8 @@ export interface Demotion {
   readonly scope: Scope;
   /** Removed by itself after this time, in ms. */
   readonly forMs?: number;
+  /** When it began, if not now. */
+  readonly since?: Date;
 }
 
 /** A group, as far as the ledger must know it. */
@@ -37,7 +39,7 @@ export interface DemotionSum {
   readonly reason: 'demoted' | 'maintenance' | 'stalled';
 }
 
-interface Entry extends Demotion {
+interface Entry extends Omit<Demotion, 'since'> {
   readonly since: Date;
   readonly until?: Date;
   readonly expiry?: Subscription;
@@ -76,7 +78,7 @@ export class Ledger {
   }
 
   /** Adds an entry, or replaces the one of the same reason and scope; `since` stays that of the first. */
-  demote({ reason, weight, scope, forMs }: Demotion): void {
+  demote({ reason, weight, scope, forMs, since }: Demotion): void {
     const key = keyOf(reason, scope);
     const before = this.#entries.get(key);
     before?.expiry?.unsubscribe();
@@ -88,7 +90,7 @@ export class Ledger {
             until: new Date(now.getTime() + forMs),
             expiry: this.#scheduler.schedule(() => this.restore(reason, scope), forMs),
           };
-    this.#entries.set(key, { reason, weight, scope, since: before?.since ?? now, ...expiring });
+    this.#entries.set(key, { reason, weight, scope, since: before?.since ?? since ?? now, ...expiring });
     this.#changes$.next(kindOf(reason));
   }
 

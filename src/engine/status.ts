@@ -68,6 +68,8 @@ export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at'> {
   /** Time between two adverts of this host with its present demotion, in ms. */
   readonly intervalMs: number;
   readonly masterDownMs: number;
+  /** While MASTER: how long the kernel keeps the addresses if the agent stops renewing them. Missing: it does not hold any. */
+  readonly leaseSeconds?: number;
   /** How long ago the MASTER (if it is another host) was last heard, in ms. */
   readonly lastAdvertMs?: number;
   readonly counters: Counters;

@@ -77,6 +77,10 @@ export class FakeHost implements Host {
     return Promise.resolve({ address: '192.0.2.12', afterMs: 7 });
   }
 
+  farewell(): undefined {
+    return undefined;
+  }
+
   async stop(): Promise<void> {
     this.done.push('stop');
     this.events$.next({ ...eventOf(this.node, 'plant'), event: 'transition', role: 'STOPPED', reason: 'stop' });
