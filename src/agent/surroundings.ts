@@ -3,11 +3,9 @@ import type { Leases } from '../adapters/linux/leases.ts';
 import type { MemoryLan } from '../adapters/memory/lan.ts';
 import { createSigner } from '../adapters/node/hmac.ts';
 import { random64 } from '../adapters/node/random.ts';
-import type { GroupSettings } from '../engine/settings.ts';
 import type { Environment } from '../ports/environment.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
-import { formatCidr } from '../protocol/address.ts';
 import { privilegeProblem } from './privileges.ts';
 import type { Surroundings } from './world.ts';
 
@@ -95,18 +93,10 @@ export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = pr
       if (linux === undefined) throw new CarpError('CARP_NO_TRANSPORT', 'the system has not been loaded');
       const { leasesIn, ...rest } = linux;
       const addresses = leasesOf(state, leasesIn);
-      removeLeftovers(addresses, group, basics.log);
       return { ...rest, addresses, ...common(basics) };
     },
     settled: async () => {
       await Promise.all([...leases.values()].map((one) => one.settled()));
     },
   };
-};
-
-/** What an agent that died has left on an interface is taken away before its successor starts as BACKUP. */
-const removeLeftovers = (leases: Leases, { interface: device, addresses }: GroupSettings, log: Log): void => {
-  const removed = leases.removeStale(device, addresses);
-  if (removed.length === 0) return;
-  log('warn', `removed what a former agent left on ${device}: ${removed.map(formatCidr).join(', ')}`);
 };

@@ -141,7 +141,7 @@ export class Group {
       map((packet) => this.#hear(packet)),
       filter((event) => event !== undefined),
     );
-    const readiness$ = standing$.pipe(map((standing) => this.#readiness(standing)));
+    const readiness$ = standing$.pipe(map((standing) => this.#readiness(standing, request)));
     const demotion$ = ledger
       .sums(settings)
       .pipe(map((sum): MachineEvent => ({ type: 'demotionChanged', ...sum, at: this.#now() })));
@@ -164,12 +164,14 @@ export class Group {
     return runMachine(inputs$, machineSettings, carryOut);
   }
 
-  #readiness(standing: Standing): MachineEvent {
+  #readiness(standing: Standing, request: LeaseRequest | undefined): MachineEvent {
     const at = this.#now();
     this.#demoteForLink(!standing.ready);
-    return standing.ready
-      ? { type: 'becameReady', sources: standing.sources, reason: this.#book.isNew ? 'startup' : 'link-up', at }
-      : { type: 'becameUnready', reason: 'link-down', detail: standing.detail, at };
+    if (!standing.ready) return { type: 'becameUnready', reason: 'link-down', detail: standing.detail, at };
+    const { sources } = standing;
+    if (!this.#book.isNew) return { type: 'becameReady', sources, reason: 'link-up', inherits: false, at };
+    const inherits = request !== undefined && this.#context.environment.addresses.inherits(request);
+    return { type: 'becameReady', sources, reason: 'startup', inherits, at };
   }
 
   /** Others must move when this group cannot be MASTER; it has been able to before, or there is nothing to move away from. */

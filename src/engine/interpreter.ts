@@ -82,7 +82,7 @@ const holdAddresses = ({ lease, scheduler, log, trouble }: InterpreterNeeds): Ob
 export const interpreter =
   (needs: InterpreterNeeds): Interpreter =>
   (effects$) => {
-    const { scheduler, announce, announceRefresh, speak, drain } = needs;
+    const { lease, scheduler, announce, announceRefresh, speak, drain } = needs;
     const only = <T extends Effect['type']>(...types: readonly T[]) =>
       effects$.pipe(
         filter((effect): effect is Extract<Effect, { readonly type: T }> =>
@@ -94,6 +94,10 @@ export const interpreter =
       only('sendAdvert').pipe(tap(speak), ignoreElements()),
       only('takeAddresses', 'releaseAddresses').pipe(
         switchMap((effect) => (effect.type === 'takeAddresses' ? holdAddresses(needs) : EMPTY)),
+      ),
+      only('disinherit').pipe(
+        tap(() => lease?.addresses.disinherit(lease.request)),
+        ignoreElements(),
       ),
       announce === undefined
         ? EMPTY

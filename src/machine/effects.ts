@@ -18,6 +18,8 @@ export type Effect =
   /** Answered by `addressesTaken` or `addressesFailed`. */
   | { readonly type: 'takeAddresses' }
   | { readonly type: 'releaseAddresses' }
+  /** Removes what a predecessor has left, unless it has been taken. */
+  | { readonly type: 'disinherit' }
   /** Tell the neighbours, now, repeatedly, and from time to time. */
   | { readonly type: 'startAnnouncing' }
   /** Tell the neighbours once more, because they may have listened to somebody else. */

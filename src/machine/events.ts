@@ -36,7 +36,13 @@ export type Unready = 'link-down' | 'address-lost' | 'forced' | 'stop';
 
 type Happening =
   /** The interface is up and has a source address. Comes again when the sources change. */
-  | { readonly type: 'becameReady'; readonly sources: Sources; readonly reason: 'startup' | 'link-up' }
+  | {
+      readonly type: 'becameReady';
+      readonly sources: Sources;
+      readonly reason: 'startup' | 'link-up';
+      /** Whether a predecessor that died as MASTER has left its addresses here. Counts in INIT only. */
+      readonly inherits: boolean;
+    }
   | { readonly type: 'becameUnready'; readonly reason: Unready; readonly detail: string }
   | { readonly type: 'advertReceived'; readonly advert: HeardAdvert }
   | { readonly type: 'timerExpired'; readonly timer: TimerName; readonly due: Millis }

@@ -1,7 +1,7 @@
 /** What happens to a MASTER: it advertises, defends, yields, and says farewell. */
 import type { Millis } from '../protocol/units.ts';
 import { judge, tiedRival } from './contest.ts';
-import type { EventOf, HeardAdvert, MachineEvent } from './events.ts';
+import type { EventOf, MachineEvent } from './events.ts';
 import type { Reason } from './roles.ts';
 import type { MachineSettings } from './settings.ts';
 import type { Phase, Reign, State } from './state.ts';
@@ -12,6 +12,7 @@ import {
   claim,
   disarm,
   follow,
+  followRival,
   inPhase,
   isBowOut,
   receipt,
@@ -28,7 +29,6 @@ import {
   exactIntervalMs,
   HAND_OVER_AT,
   intervalMs,
-  intervalNow,
   leaseMs,
   RELEASE_AFTER_CLAIM_MS,
   SUCCESSOR_WAIT_MS,
@@ -81,14 +81,6 @@ const recovered = (state: State, phase: PhaseOf<'recovering'>, at: Millis, setti
   if (at - phase.reign.sentAt >= settings.deadratio * settings.advbase * 1000) return [listening, effects];
   const [claiming, more] = claim(listening, at, settings, because);
   return [claiming, [...effects, ...more]];
-};
-
-/** Follows a rival, and knows it as a better one unless it is worse. */
-const followRival = (state: State, rival: HeardAdvert, at: Millis, settings: MachineSettings): State => {
-  const followed = follow(state, rival, at);
-  return rival.interval > intervalNow(state, settings)
-    ? followed
-    : { ...followed, better: { source: rival.source, at, interval: rival.interval } };
 };
 
 /** Tells a rival and the neighbours who is MASTER, at most every 100 ms. */

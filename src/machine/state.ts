@@ -44,6 +44,11 @@ export type Phase =
   | { readonly name: 'draining'; readonly extended: boolean }
   /** BACKUP: the MASTER said farewell, and it is not yet this host's turn. */
   | { readonly name: 'staggering'; readonly detail: string }
+  /**
+   * BACKUP: a predecessor that died has left its addresses here (`inheriting.ts`). `looking` and `asking` are last looks
+   * before the farewell and before the claim; `leaving`: the successor has spoken.
+   */
+  | { readonly name: 'inheriting'; readonly stage: 'listening' | 'looking' | 'offering' | 'asking' | 'leaving' }
   /** BACKUP: the claim has been sent. `last` look before the addresses are added. */
   | {
       readonly name: 'claiming';
@@ -76,6 +81,8 @@ export interface State {
   readonly master?: FollowedMaster;
   /** The last MASTER heard that wins over this host. */
   readonly better?: { readonly source: IpAddress; readonly at: Millis; readonly interval: Ticks };
+  /** Addresses of a predecessor are still there. Only while this host inherits, claims and takes. */
+  readonly inherited?: true;
   /** Since when this host waits to preempt. */
   readonly preemptSince?: Millis;
   /** When any other host was last heard on IPv4: while one is, ties are judged there. */
@@ -89,6 +96,7 @@ const ROLE_OF = {
   listening: 'BACKUP',
   draining: 'BACKUP',
   staggering: 'BACKUP',
+  inheriting: 'BACKUP',
   claiming: 'BACKUP',
   taking: 'BACKUP',
   master: 'MASTER',

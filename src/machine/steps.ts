@@ -118,3 +118,11 @@ export const follow = (state: State, heard: HeardAdvert, at: Millis): State => {
   const sources = { ...(same ? known.sources : {}), [heard.family]: heard.source };
   return { ...state, master: { sources, source: heard.source, interval: heard.interval, heardAt: at } };
 };
+
+/** Follows a rival, and knows it as a better one unless it is worse. */
+export const followRival = (state: State, rival: HeardAdvert, at: Millis, settings: MachineSettings): State => {
+  const followed = follow(state, rival, at);
+  return rival.interval > intervalNow(state, settings)
+    ? followed
+    : { ...followed, better: { source: rival.source, at, interval: rival.interval } };
+};

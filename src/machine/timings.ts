@@ -10,6 +10,10 @@ export const CLAIM_HOLD_MS = 3;
 export const RELEASE_AFTER_CLAIM_MS = CLAIM_HOLD_MS + 2;
 /** How long a hand-over waits for a successor, and how long a stop does (DESIGN D5). */
 export const SUCCESSOR_WAIT_MS = { stay: 1500, release: 1500, stop: 1000 } as const;
+/** How long an agent listens for another MASTER before it says its dead predecessor's farewell (DESIGN 6). */
+export const HEIR_LISTENS_MS = 50;
+/** How long it waits then: stagger and claim take at most 15 ms, and each ms more is one for clients that ask in vain. */
+export const HEIR_WAITS_MS = 200;
 /** A rival is answered out of turn at most this often: enough to end a healed split at once, too rare to amplify a flood. */
 export const ANSWER_GAP_MS = 100;
 /** From this sum of demotions on, a host hands over and does not preempt; it stays MASTER only as last resort (DESIGN D6). */

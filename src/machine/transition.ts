@@ -11,12 +11,14 @@
  * - It says farewell at a stop, a hand-over and full demotion (D5, D6), and holds on until somebody answers.
  * - It has one master-down timer per group, re-armed by either family (D9); the kernels have one per family.
  * - It knows that it may have been held up, and listens before it talks (D12).
+ * - It says the farewell of a predecessor that died as MASTER, and goes on for it if nobody answers (`inheriting.ts`).
  *
  * Invariants: adverts other than a claim, a yield and a bow-out are sent by a MASTER alone; addresses are released by
- * every way out of MASTER; each `report` names the role that `roleOf` gives after the step (or STOPPED).
+ * every way out of MASTER, inherited ones by every way that does not lead to MASTER; each `report` names the role that `roleOf` gives after the step (or STOPPED).
  */
 import { backup } from './backup.ts';
 import type { MachineEvent } from './events.ts';
+import { inheriting, owesFarewell, startInheriting } from './inheriting.ts';
 import { master } from './master.ts';
 import type { MachineSettings } from './settings.ts';
 import { roleOf, type State } from './state.ts';
@@ -41,9 +43,13 @@ const remember = (state: State, event: MachineEvent): State => {
 const init = (state: State, event: MachineEvent, settings: MachineSettings): Step => {
   switch (event.type) {
     case 'becameReady': {
-      const [next, effects] = listen(state, event.at, settings);
-      const addresses = Object.values(event.sources).map(({ text }) => text);
-      return [next, [report(state, 'BACKUP', event.reason, `sends from ${addresses.join(' and ')}`), ...effects]];
+      const { at, sources, reason, inherits } = event;
+      const [next, effects] = inherits ? startInheriting(state, at) : listen(state, at, settings);
+      const sends = `sends from ${Object.values(sources)
+        .map(({ text }) => text)
+        .join(' and ')}`;
+      const detail = inherits ? `${sends}; still has the addresses of its predecessor, and offers them` : sends;
+      return [next, [report(state, 'BACKUP', reason, detail), ...effects]];
     }
     case 'stopRequested':
       return [inPhase(state, { name: 'stopped' }), [report(state, 'STOPPED', 'stop', 'was INIT'), { type: 'finish' }]];
@@ -59,7 +65,11 @@ const becameUnready = (state: State, event: Extract<MachineEvent, { readonly typ
   const { phase } = state;
   const ending = phase.name === 'bowing-out' && phase.ending === 'stop';
   const ordered = event.reason === 'forced' || event.reason === 'stop';
-  const farewell = ordered && (phase.name === 'master' || phase.name === 'claiming' || phase.name === 'taking');
+  const farewell =
+    ordered &&
+    (phase.name === 'inheriting'
+      ? owesFarewell(phase)
+      : phase.name === 'master' || phase.name === 'claiming' || phase.name === 'taking');
   return [
     { ...(ending ? inPhase(forgetful, { name: 'stopped' }) : forgetful), sources: {} },
     [
@@ -73,11 +83,29 @@ const becameUnready = (state: State, event: Extract<MachineEvent, { readonly typ
   ];
 };
 
-export const transition = (before: State, event: MachineEvent, settings: MachineSettings): Step => {
+/**
+ * What a predecessor has left stays while this host inherits and claims, and is its own when it has become MASTER. On
+ * every other way it goes, before anybody is told.
+ */
+const settleInheritance = ([state, effects]: Step): Step => {
+  const { name } = state.phase;
+  if (state.inherited === undefined || name === 'inheriting' || name === 'claiming' || name === 'taking')
+    return [state, effects];
+  const settled = without(state, 'inherited');
+  if (name === 'master') return [settled, effects];
+  const told = effects.findIndex(({ type }) => type === 'report');
+  return [settled, effects.toSpliced(told === -1 ? effects.length : told, 0, { type: 'disinherit' })];
+};
+
+const step = (before: State, event: MachineEvent, settings: MachineSettings): Step => {
   const state = remember(before, event);
   const { phase } = state;
   if (phase.name === 'stopped') return stay(before);
   if (phase.name === 'init') return init(state, event, settings);
   if (event.type === 'becameUnready') return becameUnready(state, event);
+  if (phase.name === 'inheriting') return inheriting(state, phase, event, settings);
   return roleOf(state) === 'MASTER' ? master(state, event, settings, before.demotion) : backup(state, event, settings);
 };
+
+export const transition = (before: State, event: MachineEvent, settings: MachineSettings): Step =>
+  settleInheritance(step(before, event, settings));

@@ -40,4 +40,11 @@ export interface Addresses {
    * @throws CarpError as `check`, and CARP_ADDRESS
    */
   readonly take: (request: LeaseRequest) => Lease;
+  /**
+   * Whether a predecessor of this process, which died, held some of the addresses, and the system still has them. They
+   * are neither renewed nor removed by this; `take` adopts them. Never throws: what cannot be seen is not inherited.
+   */
+  readonly inherits: (request: LeaseRequest) => boolean;
+  /** Removes those, unless they have been taken; at once, synchronously. Never throws: what is gone is gone. */
+  readonly disinherit: (request: LeaseRequest) => void;
 }

@@ -35,6 +35,13 @@ const untilCidrs = (namespace: Namespace, expected: readonly string[], withinMs 
   );
 };
 
+const requestOf = (group: string, addresses: readonly string[], seconds = 60) => ({
+  group,
+  interface: 'eth0',
+  addresses,
+  seconds,
+});
+
 /** Lets time pass that only the kernel's clock can measure. */
 const pass = (ms: number): Promise<unknown> => {
   const end = monotonicMs() + ms;
@@ -369,15 +376,33 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
 
     const second = namespace.start();
     await second.check('g', ['192.0.2.100/24', '2001:db8::100/64'], 60);
-    assert.deepEqual(await second.call('stale', 'eth0', ['192.0.2.100/24', '192.0.2.11/24']), ['192.0.2.100/32']);
+    const mixed = requestOf('g', ['192.0.2.100/24', '192.0.2.11/24']);
+    assert.equal(await stranger.call('inherits', mixed), false);
+    assert.equal(await second.call('inherits', mixed), true);
+    assert.equal(await second.call('inherits', requestOf('g', ['192.0.2.11/24'])), false);
+    assert.equal(await second.call('inherits', { ...mixed, interface: 'gone0' }), false);
     await second.take('g', ['192.0.2.100/24', '2001:db8::100/64'], 60);
-    assert.deepEqual(await second.call('stale', 'eth0', ['192.0.2.100/24']), [], 'it is held now');
-    assert.deepEqual(await second.call('removeStale', 'eth0', ['192.0.2.101/24', '192.0.2.11/24']), ['192.0.2.101/32']);
+    assert.equal(await second.call('inherits', requestOf('g', ['192.0.2.100/24'])), false, 'it is held now');
+    await second.call('disinherit', requestOf('g', ['192.0.2.101/24', '192.0.2.100/24', '192.0.2.11/24']));
     assert.deepEqual(await namespace.cidrs(), [...OWN, '192.0.2.100/32', '2001:db8::100/128'].sort());
     await second.call('release', 'g');
     assert.deepEqual(await namespace.cidrs(), OWN);
     await second.call('settled');
     assert.deepEqual(recorded(namespace), []);
+  });
+
+  test('a lease that has run out is no inheritance, and one that runs out meanwhile is added anew', async (t) => {
+    const namespace = await host(t);
+    const first = namespace.start();
+    await first.take('g', ['192.0.2.100/24'], 1);
+    await first.kill();
+    const second = namespace.start();
+    const request = requestOf('g', ['192.0.2.100/24'], 1);
+    await untilCidrs(namespace, OWN);
+    assert.equal(await second.call('inherits', request), false);
+    await second.call('disinherit', request);
+    await second.take('g', ['192.0.2.100/24'], 1);
+    assert.deepEqual(await namespace.cidrs(), [...OWN, '192.0.2.100/32'].sort());
   });
 
   test('a lease of another boot or another namespace counts for nothing', async (t) => {

@@ -218,7 +218,11 @@ test('an address that cannot be added is a problem, and the claim is taken back'
   const refuse = () => {
     throw new CarpError('CARP_ADDRESS', 'the kernel refused');
   };
-  const { host, events } = start('rpi1', {}, { addresses: { check: () => undefined, take: refuse } });
+  const { host, events } = start(
+    'rpi1',
+    {},
+    { addresses: { check: () => undefined, take: refuse, inherits: () => false, disinherit: () => undefined } },
+  );
   await pass(3500);
   assert.deepEqual(roles(events), ['BACKUP startup']);
   assert.equal(host.status().groups[0]?.problem?.message, 'the kernel refused');
@@ -231,7 +235,12 @@ test('an address in use by somebody else keeps the group in INIT, with the remed
     if (taken)
       throw new CarpError('CARP_ADDRESS_IN_USE', '192.0.2.100 is permanent', { remedy: 'ip addr del 192.0.2.100/24' });
   };
-  const addresses = { check, take: () => ({ events$: NEVER, release: () => undefined }) };
+  const addresses = {
+    check,
+    take: () => ({ events$: NEVER, release: () => undefined }),
+    inherits: () => false,
+    disinherit: () => undefined,
+  };
   const { host, events } = start('rpi1', {}, { addresses });
   await pass(5000);
   assert.deepEqual(events, []);
@@ -245,7 +254,12 @@ test('an address in use by somebody else keeps the group in INIT, with the remed
 test('a lapsed lease is no reign any more: if nobody else can have taken over yet, it is claimed anew', async () => {
   const { start, pass } = virtualLan();
   const leases$ = new Subject<LeaseEvent>();
-  const addresses = { check: () => undefined, take: () => ({ events$: leases$, release: () => undefined }) };
+  const addresses = {
+    check: () => undefined,
+    take: () => ({ events$: leases$, release: () => undefined }),
+    inherits: () => false,
+    disinherit: () => undefined,
+  };
   const { events } = start('rpi1', {}, { addresses });
   await pass(3500);
   leases$.next({ type: 'lapsed', lateMs: 2100 });

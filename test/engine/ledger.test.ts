@@ -177,7 +177,12 @@ test('a host that cannot send is demoted after three failures, and fit again aft
         guard();
       },
     },
-    addresses: { check: () => undefined, take: () => ({ events$: NEVER, release: () => undefined }) },
+    addresses: {
+      check: () => undefined,
+      take: () => ({ events$: NEVER, release: () => undefined }),
+      inherits: () => false,
+      disinherit: () => undefined,
+    },
   };
   const first = start('rpi1', { announceRefresh: 0 as never }, world);
   await pass(3500);

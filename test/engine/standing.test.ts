@@ -46,7 +46,12 @@ const world = (state: InterfaceState) => {
   const needs = {
     interfaces: { watch: () => state$ },
     transport,
-    addresses: { check: () => undefined, take: () => ({ events$: NEVER, release: () => undefined }) },
+    addresses: {
+      check: () => undefined,
+      take: () => ({ events$: NEVER, release: () => undefined }),
+      inherits: () => false,
+      disinherit: () => undefined,
+    },
     scheduler,
   };
   const seen: Standing[] = [];

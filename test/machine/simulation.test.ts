@@ -79,6 +79,14 @@ describe('machines on a LAN', () => {
             () => host.tell({ type: 'addressesLost', detail: 'somebody removed one' }),
             () => host.tell({ type: 'becameUnready', reason: 'link-down', detail: 'cable' }),
             () => host.start(),
+            // Its agent is killed, and started again when its lease has run out or not.
+            () => {
+              const heir = machine(lan, 10 + hosts.indexOf(host), host.rank, { families, preempt });
+              if (host.holds()) heir.comeAfter(lan.now + random.between(1500, 2000));
+              lan.crash(host);
+              hosts[hosts.indexOf(host)] = heir;
+              lan.at(lan.now + random.between(20, 2200), () => heir.start());
+            },
           ] as const;
           random.pick(faults)();
         });
@@ -111,6 +119,39 @@ describe('machines on a LAN', () => {
       lan.run(lan.now + bound);
       assert.equal(lan.holders().length, 1, `after ${bound} ms: ${names(lan.holders())}`);
       steadyHolder(lan, 10_000);
+    });
+  });
+
+  test('a MASTER’s agent that dies and comes back hands over: no moment without a holder while its lease lasts, one transition', () => {
+    forSeeds(200, (seed) => {
+      const lan = new Lan(seed);
+      const { random } = lan;
+      const families: MachineSettings['families'] = random.pick([[4], [4, 6]]);
+      const ranks = Array.from({ length: random.whole(1, 5) }, (): Rank => `1/${random.pick([0, 0, 50, 100])}`);
+      const hosts = ranks.map((rank, i) => machine(lan, 10 + i, rank, { families }));
+      for (const host of hosts) host.start();
+      lan.run(10_000 + random.between(0, 1000));
+      const dead = hosts.indexOf(steadyHolder(lan, 1) as MachineHost);
+      const survivors = hosts.filter((_, i) => i !== dead);
+      const died = lan.now;
+      lan.crash(hosts[dead] as LanHost);
+      const heir = machine(lan, 10 + dead, ranks[dead] ?? '1/0', { families });
+      // Its last renewal was half a second old at most.
+      heir.comeAfter(died + random.between(1500, 2000));
+      lan.run(died + random.between(20, 1200));
+      heir.start();
+      lan.run(lan.now + 290, () => assert.notEqual(lan.holders().length, 0, `nobody at ${lan.now} ms`));
+      const holder = steadyHolder(lan, 10_000);
+      const changes = survivors.flatMap(({ reports }) => reports).filter(({ at }) => at > died);
+      assert.equal(holder === heir, survivors.length === 0, `${holder.name} holds them`);
+      assert.deepEqual(
+        changes.map(({ role, reason }) => `${role} ${reason}`),
+        survivors.length === 0 ? [] : ['MASTER bow-out-heard'],
+      );
+      assert.deepEqual(
+        heir.reports.map(({ role, reason }) => `${role} ${reason}`),
+        survivors.length === 0 ? ['BACKUP startup', 'MASTER startup'] : ['BACKUP startup'],
+      );
     });
   });
 

@@ -8,6 +8,8 @@
 const LISTEN = '-advert, -hold, -stagger, -bowOut, -release, masterDown+3391';
 const CLAIM = '-masterDown, -stagger, -preempt, claim 1/100, hold+3';
 const DISARM_ALL = '-masterDown, -advert, -hold, -stagger, -preempt, -bowOut, -release';
+/** Of an heir. */
+const STOP = '-masterDown, -hold, -stagger, -preempt, disinherit, BACKUP>STOPPED (stop), finish';
 
 export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   init: {
@@ -85,6 +87,66 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`BACKUP: ${LISTEN}`]: 'worse',
     [`BACKUP: ${CLAIM}`]: 'too slow; timer stagger',
     'STOPPED: -masterDown, -hold, -stagger, -preempt, BACKUP>STOPPED (stop), finish': 'stop',
+  },
+  inheriting: {
+    'BACKUP: nothing':
+      'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer stagger; ' +
+      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
+      'demoted by 50; demoted by 240; hand over; hand over by force',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
+    [`INIT: bow-out, ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
+    [`BACKUP: disinherit, -preempt, ${LISTEN}`]: 'better; tie, lower; tie, higher; tie, own address',
+    [`BACKUP: disinherit, ${LISTEN}`]: 'worse',
+    [`BACKUP: disinherit, ${CLAIM}`]: 'too slow',
+    'BACKUP: drain': 'timer hold',
+    [`STOPPED: -bowOut, -release, bow-out, ${STOP}`]: 'stop',
+  },
+  'inheriting, last look before the farewell': {
+    'BACKUP: nothing':
+      'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
+      'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
+      'demoted by 240; hand over; hand over by force',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
+    [`INIT: bow-out, ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
+    [`BACKUP: disinherit, -preempt, ${LISTEN}`]: 'better; tie, lower; tie, higher; tie, own address',
+    [`BACKUP: disinherit, ${LISTEN}`]: 'worse',
+    [`BACKUP: disinherit, ${CLAIM}`]: 'too slow',
+    'BACKUP: bow-out, bowOut+200': 'drained; drained, 3 lost',
+    [`STOPPED: -bowOut, -release, bow-out, ${STOP}`]: 'stop',
+  },
+  'inheriting, farewell said': {
+    'BACKUP: nothing':
+      'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
+      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
+      'demoted by 50; demoted by 240; hand over; hand over by force',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
+    'BACKUP: -bowOut, release+5': 'better; worse; too slow; tie, lower; tie, higher; tie, own address',
+    'BACKUP: drain': 'timer bowOut',
+    [`STOPPED: -bowOut, -release, ${STOP}`]: 'stop',
+  },
+  'inheriting, last look before the claim': {
+    'BACKUP: nothing':
+      'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
+      'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
+      'demoted by 240; hand over; hand over by force',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
+    'BACKUP: -bowOut, release+5': 'better; worse; too slow; tie, lower; tie, higher; tie, own address',
+    [`BACKUP: ${CLAIM}`]: 'drained',
+    [`BACKUP: ${LISTEN}, disinherit`]: 'drained, 3 lost',
+    [`STOPPED: -bowOut, -release, ${STOP}`]: 'stop',
+  },
+  'inheriting, successor heard': {
+    'BACKUP: nothing':
+      'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
+      'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
+      'timer bowOut; drained; drained, 3 lost; taken; failed; lost; lapsed; demoted by 50; demoted by 240; ' +
+      'hand over; hand over by force',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
+    [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
+    [`BACKUP: ${LISTEN}, disinherit`]: 'timer release',
+    [`STOPPED: -bowOut, -release, ${STOP}`]: 'stop',
   },
   claiming: {
     'BACKUP: nothing':

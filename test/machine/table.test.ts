@@ -30,6 +30,13 @@ const PHASES: { readonly [Name in Phase['name']]: Readonly<Record<string, Extrac
       'draining, extended': { name: 'draining', extended: true },
     },
     staggering: { staggering: { name: 'staggering', detail: '' } },
+    inheriting: {
+      inheriting: { name: 'inheriting', stage: 'listening' },
+      'inheriting, last look before the farewell': { name: 'inheriting', stage: 'looking' },
+      'inheriting, farewell said': { name: 'inheriting', stage: 'offering' },
+      'inheriting, last look before the claim': { name: 'inheriting', stage: 'asking' },
+      'inheriting, successor heard': { name: 'inheriting', stage: 'leaving' },
+    },
     claiming: {
       claiming: { name: 'claiming', ...because, reign, last: false },
       'claiming, last look': { name: 'claiming', ...because, reign, last: true },
@@ -86,15 +93,17 @@ const EVENTS: { readonly [Type in MachineEvent['type']]: Readonly<Record<string,
 };
 
 const isOut = ({ name }: Phase): boolean => name === 'init' || name === 'stopped';
+const isHeir = ({ name }: Phase): boolean => name === 'inheriting';
 const isBackup = ({ name }: Phase): boolean =>
   !isOut({ name } as Phase) && roleOf({ phase: { name } } as State) === 'BACKUP';
 
-/** A BACKUP follows a MASTER that is worse than itself and was heard half a second ago. */
+/** A BACKUP follows a MASTER that is worse than itself and was heard half a second ago; an heir has heard nobody yet. */
 const stateIn = (phase: Phase): State => ({
   phase,
   demotion: 0,
   sources: isOut(phase) ? {} : { 4: ip(OWN) },
-  ...(isBackup(phase)
+  ...(isHeir(phase) ? { inherited: true } : {}),
+  ...(isBackup(phase) && !isHeir(phase)
     ? { master: { ...heard(FOLLOWED, '1/150'), sources: { 4: ip(FOLLOWED) }, heardAt: millis(NOW - 500) } }
     : {}),
 });

@@ -136,10 +136,8 @@ const calls = {
     held.get(request.group)?.release();
     return calls.take(request);
   },
-  stale: (name: string, addresses: readonly string[]): readonly string[] =>
-    leases.stale(name, cidrs(addresses)).map(formatCidr),
-  removeStale: (name: string, addresses: readonly string[]): readonly string[] =>
-    leases.removeStale(name, cidrs(addresses)).map(formatCidr),
+  inherits: (request: PlainRequest): boolean => leases.inherits(requestOf(request)),
+  disinherit: (request: PlainRequest): void => leases.disinherit(requestOf(request)),
   settled: (): Promise<void> => leases.settled(),
   watch: (name: string): void => {
     const watch = interfaces.watch(name).subscribe(({ exists, up, addresses }) => {

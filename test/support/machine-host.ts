@@ -10,6 +10,7 @@ import type { IpAddress } from '../../src/protocol/address.ts';
 import { advertInterval } from '../../src/protocol/timing.ts';
 import { type Millis, millis } from '../../src/protocol/units.ts';
 import type { Lan, LanHost } from './machine-lan.ts';
+import type { Rank } from './machine-words.ts';
 
 type Report = Extract<Effect, { readonly type: 'report' }> & { readonly at: number };
 type Receipt = Extract<Effect, { readonly type: 'handedOver' | 'nobodyTookOver' }>;
@@ -32,6 +33,9 @@ export class MachineHost implements LanHost {
   readonly #queue: MachineEvent[] = [];
   #busy = false;
   #holding = false;
+  #leftUntil = 0;
+  /** Until when the kernel keeps what was inherited. */
+  #inheritedUntil = Number.POSITIVE_INFINITY;
   #cancelTake: (() => void) | undefined;
 
   constructor(lan: Lan, addresses: readonly [IpAddress, ...IpAddress[]], settings: MachineSettings) {
@@ -42,17 +46,33 @@ export class MachineHost implements LanHost {
     lan.join(this);
   }
 
+  get rank(): Rank {
+    return `${this.settings.advbase}/${this.settings.advskew}`;
+  }
+
   get role(): ReturnType<typeof roleOf> {
     return roleOf(this.state);
   }
 
   /** The kernel takes the addresses back from a process that does not renew its lease. */
   holds(): boolean {
-    return this.#holding && this.#lan.pausedFor(this) <= leaseMs(this.settings);
+    const renewed = this.#lan.pausedFor(this) <= leaseMs(this.settings);
+    return this.#holding && renewed && this.#lan.now < this.#inheritedUntil;
+  }
+
+  /** It runs where another one died as MASTER, whose lease ends then: it inherits if it starts in time. */
+  comeAfter(leaseEnd: number): void {
+    this.#leftUntil = leaseEnd;
   }
 
   start(): void {
-    this.tell({ type: 'becameReady', sources: this.#sources, reason: 'startup' });
+    const inherits = this.#lan.now < this.#leftUntil;
+    if (inherits) {
+      this.#holding = true;
+      this.#inheritedUntil = this.#leftUntil;
+    }
+    this.#leftUntil = 0;
+    this.tell({ type: 'becameReady', sources: this.#sources, reason: 'startup', inherits });
   }
 
   hear(advert: HeardAdvert): void {
@@ -78,7 +98,7 @@ export class MachineHost implements LanHost {
     this.state = after;
     for (const effect of effects) this.#carryOut(effect, before, event.at);
     const context = `${this.name} at ${event.at}, ${before.phase.name} -> ${after.phase.name} on ${event.type}`;
-    if (roleOf(after) !== 'MASTER')
+    if (roleOf(after) !== 'MASTER' && after.inherited === undefined)
       assert.equal(this.#holding, false, `holds addresses as ${roleOf(after)}: ${context}`);
     const reported = effects.filter((effect) => effect.type === 'report').at(-1);
     const role = after.phase.name === 'stopped' ? 'STOPPED' : roleOf(after);
@@ -123,11 +143,15 @@ export class MachineHost implements LanHost {
       case 'takeAddresses':
         this.#cancelTake = this.#lan.schedule(this, at + this.takesMs, () => {
           this.#holding = true;
+          this.#inheritedUntil = Number.POSITIVE_INFINITY;
           this.tell({ type: 'addressesTaken' });
         });
         return;
       case 'releaseAddresses':
         this.#cancelTake?.();
+        this.#holding = false;
+        return;
+      case 'disinherit':
         this.#holding = false;
         return;
       case 'report':

@@ -45,10 +45,11 @@ export const BOW_OUT: Rank = '255/255';
 
 /** Events by the word for them; `at` comes last. */
 export const event = {
-  ready: (sources: Sources, at: number): MachineEvent => ({
+  ready: (sources: Sources, at: number, inherits = false): MachineEvent => ({
     type: 'becameReady',
     sources,
     reason: 'startup',
+    inherits,
     at: millis(at),
   }),
   advert: (source: string | IpAddress, rank: Rank, at: number): EventOf<'advertReceived'> => ({
@@ -101,6 +102,7 @@ export const wordsOf = (effect: Effect, at: Millis): string => {
       return 'announce again';
     case 'stopAnnouncing':
       return 'hush';
+    case 'disinherit':
     case 'drain':
     case 'finish':
       return effect.type;

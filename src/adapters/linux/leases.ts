@@ -35,12 +35,7 @@ export interface LeasesOptions {
   readonly epoch?: HostEpoch;
 }
 
-/** Leases, and what a predecessor of this process has left behind. */
 export interface Leases extends Addresses {
-  /** Those of the addresses that a predecessor held and the kernel still has, as they are set. */
-  readonly stale: (interfaceName: string, addresses: readonly Cidr[]) => readonly Cidr[];
-  /** Removes them. Synchronous. @returns what was removed */
-  readonly removeStale: (interfaceName: string, addresses: readonly Cidr[]) => readonly Cidr[];
   /** Resolves when the state file is up to date: worth waiting for before the process ends. */
   readonly settled: () => Promise<void>;
 }
@@ -132,25 +127,31 @@ class KernelLeases implements Leases {
     return { events$: lease.events$, release: () => this.#keeper.end(lease) };
   };
 
-  readonly stale = (interfaceName: string, addresses: readonly Cidr[]): readonly Cidr[] =>
-    this.#stale(interfaceName, addresses);
+  readonly inherits = (request: LeaseRequest): boolean => this.#stale(request).length > 0;
 
-  readonly removeStale = (interfaceName: string, addresses: readonly Cidr[]): readonly Cidr[] => {
-    const found = this.#stale(interfaceName, addresses);
+  readonly disinherit = (request: LeaseRequest): void => {
+    const found = this.#stale(request);
+    if (found.length === 0) return;
     removeAddresses(this.#kernel, this.#log, found);
-    this.#record.remove(interfaceName, found);
-    return found;
+    this.#record.remove(request.interface, found);
+    this.#log('warn', `removed what a former agent left on ${request.interface}: ${found.map(formatCidr).join(', ')}`);
   };
 
   readonly settled = (): Promise<void> => this.#record.settled();
 
-  #stale(interfaceName: string, addresses: readonly Cidr[]): readonly Place[] {
-    const network = this.#kernel.read();
-    const link = linkNamed(network, interfaceName);
-    return addressesOf(network, link?.index ?? NO_INDEX)
-      .filter((entry) => addresses.some(({ address }) => sameAddress(address, entry.address)))
-      .filter((entry) => this.#record.isOurs(interfaceName, entry) && this.#keeper.holderOf(entry) === undefined)
-      .map(({ index, address, prefix }) => ({ index, address, prefix }));
+  /** Those of the addresses that a predecessor held and the kernel still has, as they are set; none if it cannot be read. */
+  #stale({ interface: name, addresses }: LeaseRequest): readonly Place[] {
+    try {
+      const network = this.#kernel.read();
+      return addressesOf(network, linkNamed(network, name)?.index ?? NO_INDEX)
+        .filter((entry) => addresses.some(({ address }) => sameAddress(address, entry.address)))
+        .filter((entry) => this.#record.isOurs(name, entry) && this.#keeper.holderOf(entry) === undefined)
+        .map(({ index, address, prefix }) => ({ index, address, prefix }));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#log('warn', `cannot see what a former agent left on ${name}; it will expire: ${message}`);
+      return [];
+    }
   }
 
   /** @param conflicts - whether a lease that has one of the addresses is in the way */

@@ -132,6 +132,9 @@ export const createMemoryLan = (scheduler: SchedulerLike): MemoryLan => {
       addresses: {
         check: () => undefined,
         take: (request) => ({ events$: NEVER, release: take(name, request) }),
+        // Who dies here loses its addresses at once.
+        inherits: () => false,
+        disinherit: () => undefined,
       },
       announcer: { announce: () => undefined },
       setPlugged: (plugged) => plugged$.next(plugged),
