@@ -102,6 +102,8 @@ class CarpHost implements Host {
     for (const { group } of this.#members.values()) {
       if (group.settings.sync !== sync || group.status().role !== 'MASTER') continue;
       group.handOver({ force: false }).catch((error: unknown) => {
+        // It is on its way already, demoted by the same cause.
+        if (error instanceof CarpError && error.code === 'CARP_NOT_MASTER') return;
         this.#clock.log('warn', `${group.settings.name} did not move with its sync group: ${problemOf(error).message}`);
       });
     }
