@@ -9,6 +9,11 @@ import { print, printError, style } from './output.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   check: () => import('./check.ts'),
   decode: () => import('./decode.ts'),
+  demote: () => import('./demote.ts'),
+  'hand-over': () => import('./hand-over.ts'),
+  maintenance: () => import('./maintenance.ts'),
+  restore: () => import('./restore.ts'),
+  doctor: () => import('./doctor.ts'),
   run: () => import('./run.ts'),
   status: () => import('./status.ts'),
 };

@@ -1,0 +1,84 @@
+/** What there is to say about the agent that runs here. */
+import { connectSocket } from '../agent/client.ts';
+import type { AgentStatus } from '../agent/rpc.ts';
+import { packageVersion } from '../agent/version.ts';
+import type { Counters, GroupStatus } from '../engine/status.ts';
+import { CarpError } from '../ports/error.ts';
+import { type Finding, missing, missingBecause, ok, warning } from './doctor-finding.ts';
+
+export interface AgentLook {
+  /** Something listens on the socket, whether or not it talks to us. */
+  readonly runs: boolean;
+  readonly findings: readonly Finding[];
+}
+
+/** @param hasPeers - whether a group names its peers, and so does not depend on multicast */
+export const lookAtAgent = async (socket: string, hasPeers: (group: string) => boolean): Promise<AgentLook> => {
+  try {
+    const client = await connectSocket(socket);
+    try {
+      return { runs: true, findings: agentFindings(await client.status(), socket, hasPeers) };
+    } finally {
+      client.close();
+    }
+  } catch (error) {
+    if (!(error instanceof CarpError)) throw error;
+    if (error.code === 'CARP_NO_AGENT')
+      return { runs: false, findings: [warning('agent', error.message, 'systemctl start carp, or: carp run -c FILE')] };
+    return { runs: error.code === 'CARP_NO_PERMISSION', findings: [missingBecause('agent', error)] };
+  }
+};
+
+const agentFindings = (
+  { version, pid, hosts }: AgentStatus,
+  socket: string,
+  hasPeers: (group: string) => boolean,
+): readonly Finding[] => {
+  const own = packageVersion();
+  const text = `carp ${version} runs as process ${pid} and listens on ${socket}`;
+  return [
+    version === own
+      ? ok('agent', text)
+      : warning('agent', `${text}, and this is carp ${own}`, 'systemctl restart carp: it hands over first'),
+    ...hosts.flatMap(({ groups }) => groups.flatMap((group) => groupFindings(group, hasPeers(group.group)))),
+  ];
+};
+
+const groupFindings = (group: GroupStatus, hasPeers: boolean): readonly Finding[] => {
+  const about = `group ${group.group}`;
+  const { role, counters, problem } = group;
+  return [
+    problem === undefined
+      ? ok(about, `the agent says ${role}`)
+      : missing(about, `the agent says ${role}: ${problem.message}`, problem.remedy),
+    ...refusedFindings(about, counters),
+    ...aloneFindings(about, group, hasPeers),
+  ];
+};
+
+const REFUSALS = {
+  badttl: 'they come from beyond a router, or from something that is no CARP',
+  badsum: 'they were damaged on their way: look at the switch and at checksum offloading',
+  badauth:
+    'give all hosts of the group the same password and the same list of addresses; carp decode names the culprit',
+} as const satisfies Partial<Record<keyof Counters, string>>;
+
+const refusedFindings = (about: string, counters: Counters): readonly Finding[] =>
+  Object.entries(REFUSALS).flatMap(([name, remedy]) => {
+    const count = counters[name as keyof typeof REFUSALS];
+    return count === 0 ? [] : [warning(about, `${count} adverts were refused as ${name}`, remedy)];
+  });
+
+/** A MASTER cannot tell silent BACKUPs from a switch that keeps adverts to itself. */
+const aloneFindings = (about: string, { role, counters }: GroupStatus, hasPeers: boolean): readonly Finding[] => {
+  if (role !== 'MASTER' || counters.received > 0) return [];
+  return [
+    warning(
+      about,
+      'it has not heard any other host; all is well if the others are BACKUP, since a BACKUP is silent',
+      hasPeers
+        ? 'carp status on another host: if it is MASTER too, a firewall may drop IP protocol 112 between the two'
+        : 'carp status on another host: if it is MASTER too, the switch or a firewall drops 224.0.0.18 or ff02::12; switch IGMP and MLD snooping off for this segment, or give it a querier, or list the other hosts in `peers`',
+    ),
+  ];
+};
