@@ -1,5 +1,5 @@
 import type { GroupConfig } from '../config/types.ts';
-import type { Counters, GroupStatus, PublicRole } from '../engine/status.ts';
+import type { CarpEvent, Counters, GroupStatus, PublicRole } from '../engine/status.ts';
 import type { Problem } from '../ports/error.ts';
 
 const NOTHING_COUNTED: Counters = {
@@ -50,4 +50,24 @@ export const absentGroup = ({ node, group, role, previous, seq, detail, at, prob
   ledger: [],
   history: [],
   ...(problem === undefined ? {} : { problem }),
+});
+
+/** What such a group tells. */
+export const eventOf = (status: GroupStatus, event: CarpEvent['event'], at: string): CarpEvent => ({
+  event,
+  group: status.group,
+  interface: status.interface,
+  vhid: status.vhid,
+  node: status.node,
+  role: status.role,
+  previous: status.previous,
+  reason: status.reason,
+  detail: status.detail,
+  at,
+  seq: status.seq,
+  ...(status.master === undefined ? {} : { master: status.master }),
+  advbase: status.advbase,
+  advskew: status.advskew,
+  demotion: status.demotion,
+  addresses: status.addresses,
 });

@@ -1,9 +1,23 @@
-import { concatMap, EMPTY, type Observable, type SchedulerLike, Subject, Subscription, timer } from 'rxjs';
+import {
+  BehaviorSubject,
+  concatMap,
+  EMPTY,
+  type Observable,
+  type SchedulerLike,
+  Subject,
+  Subscription,
+  skip,
+  timer,
+} from 'rxjs';
 import type { HostConfig } from '../config/types.ts';
 import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import type { CarpEvent } from '../engine/status.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
+import { seconds } from '../protocol/units.ts';
+import { stalls } from './heartbeat.ts';
 import { Hosted, type HostedOptions, type Plan } from './hosted.ts';
+import { createMaintenanceStore } from './maintenance-store.ts';
+import { createOperator, type Operator } from './operator.ts';
 import type {
   AgentInfo,
   AgentStatus,
@@ -28,7 +42,7 @@ export interface AgentOptions extends HostedOptions {
 }
 
 /** All CARP hosts of one process: usually one; several where several are simulated. */
-export interface Agent {
+export interface Agent extends Operator {
   /** Hot. Complete when the agent has stopped. */
   readonly events$: Observable<CarpEvent>;
   readonly problems$: Observable<ProblemNotice>;
@@ -45,19 +59,27 @@ export interface Agent {
   readonly configure: (params: Omit<ConfigureParams, 'hosts'> & { readonly hosts: readonly object[] }) => Promise<void>;
   readonly handOver: (params: HandOverParams) => Promise<HandOverReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
-  /** Bows out of everything. Resolves within 2.5 s, the same for each caller. */
+  /** The owner of this agent is well; see `stallTimeout` of `configure`. */
+  readonly heartbeat: () => void;
+  /** Bows out of everything. Resolves within 2.5 s, and 5 s more for the last hooks; the same for each caller. */
   readonly stop: () => Promise<void>;
 }
 
 /** An agent that runs nothing yet. It must be stopped. */
 export const createAgent = (options: AgentOptions): Agent => {
   const { world, scheduler, version } = options;
+  const maintenance = createMaintenanceStore(options);
   const events$ = new Subject<CarpEvent>();
   const problems$ = new Subject<ProblemNotice>();
   const hosts = new Map<string, Hosted>();
   const jobs$ = new Subject<() => Promise<void>>();
   const jobs = jobs$.pipe(concatMap((job) => job())).subscribe();
   const retries = new Subscription();
+  const heartbeats$ = new Subject<void>();
+  const stallTimeout$ = new BehaviorSubject(seconds(0));
+  let stalled = false;
+  /** Of hosts that have left. */
+  const lastHooks = new Set<Promise<void>>();
   let stopping: Promise<void> | undefined;
 
   /** One at a time. A job that fails rejects here and stops no other. */
@@ -68,17 +90,27 @@ export const createAgent = (options: AgentOptions): Agent => {
     if (stopping !== undefined) throw new CarpError('CARP_FAILED', 'the agent is about to stop');
   };
 
-  const hostOf = (node: string): Hosted => {
+  /** @param node - may be left out where there is one host only */
+  const hostOf = (node: string | undefined): Hosted => {
+    refuseWhenStopping();
+    const known = [...hosts.keys()].join(', ') || 'none';
+    if (node === undefined) {
+      const [only, ...others] = hosts.values();
+      if (only !== undefined && others.length === 0) return only;
+      throw new CarpError('CARP_NO_GROUP', `this agent runs ${hosts.size} hosts, and none is named`, {
+        remedy: `name one of: ${known}`,
+      });
+    }
     const host = hosts.get(node);
     if (host !== undefined) return host;
-    const known = [...hosts.keys()].join(', ') || 'none';
     throw new CarpError('CARP_NO_GROUP', `there is no host ${node} here`, { remedy: `hosts here: ${known}` });
   };
 
   const welcome = (plan: Plan): Hosted => {
-    const host = new Hosted(plan, options);
-    const node = host.node;
+    const { node } = plan.config;
+    const host = new Hosted(plan, options, () => maintenance.of(node));
     hosts.set(node, host);
+    if (stalled) host.stall(true);
     host.events$.subscribe((event) => events$.next(event));
     host.problems$.subscribe((problem) => problems$.next({ node, ...problem }));
     return host;
@@ -87,16 +119,21 @@ export const createAgent = (options: AgentOptions): Agent => {
   const dismiss = async (host: Hosted): Promise<void> => {
     await host.stop();
     hosts.delete(host.node);
+    const hooks = host.lastHooks.then(() => void lastHooks.delete(hooks));
+    lastHooks.add(hooks);
   };
 
-  const configure = async ({ state, hosts: wanted }: Parameters<Agent['configure']>[0]): Promise<void> => {
+  const configure = async (params: Parameters<Agent['configure']>[0]): Promise<void> => {
+    const { state, hosts: wanted, stallTimeout = 0 } = params;
     refuseWhenStopping();
     const configs = wanted.map(options.parseHost);
     requireDistinct(configs);
+    stallTimeout$.next(seconds(stallTimeout));
     const plans = configs.map((config) =>
       planOf(config, { state, settingsOf: options.settingsOf, before: hosts.get(config.node)?.plan }),
     );
     const nodes = new Set(configs.map(({ node }) => node));
+    await maintenance.open(state, [...nodes]);
     await Promise.all([...hosts.values()].filter(({ node }) => !nodes.has(node)).map(dismiss));
     const places = plans.flatMap((plan) => plan.places);
     world.keepOnly(places);
@@ -119,11 +156,24 @@ export const createAgent = (options: AgentOptions): Agent => {
       .subscribe(),
   );
 
+  retries.add(
+    stalls(heartbeats$, stallTimeout$, scheduler)
+      .pipe(skip(1))
+      .subscribe((isStalled) => {
+        stalled = isStalled;
+        const timeout = `${stallTimeout$.value / 1000} s`;
+        if (stalled) options.log('warn', `no heartbeat of the process that owns this agent for ${timeout}: it hangs`);
+        else options.log('warn', 'the process that owns this agent answers again');
+        for (const host of hosts.values()) host.stall(stalled);
+      }),
+  );
+
   const stop = async (): Promise<void> => {
     retries.unsubscribe();
     // Not in turn: a job that waits for the network must not hold up the bow-out.
     await Promise.all([...hosts.values()].map((host) => host.stop()));
     world.keepOnly([]);
+    await Promise.all([...[...hosts.values()].map((host) => host.lastHooks), ...lastHooks]);
     jobs.unsubscribe();
     events$.complete();
     problems$.complete();
@@ -141,11 +191,13 @@ export const createAgent = (options: AgentOptions): Agent => {
       [...hosts.values()].flatMap((host) => host.problems().map((problem) => ({ node: host.node, ...problem }))),
     configure: (params) => inTurn(() => configure(params)),
     handOver: async ({ node, group, force = false }) => hostOf(node).handOver(group, force),
+    ...createOperator({ hostOf, maintenance, log: options.log }),
     simulate: ({ node, action }) =>
       inTurn(async () => {
         if (action === 'crash') hostOf(node).crash();
-        else hostOf(node).revive();
+        else await hostOf(node).revive();
       }),
+    heartbeat: () => heartbeats$.next(),
     stop: () => {
       stopping ??= stop();
       return stopping;

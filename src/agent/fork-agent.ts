@@ -3,12 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { Observable } from 'rxjs';
 import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
 import { CarpError } from '../ports/error.ts';
+import { LAST_HOOKS_MS_MAX } from './last-hooks.ts';
 import { type RpcClient, rpcClient } from './rpc-client.ts';
 
 /** A slow board that starts many things at once takes its time. */
 const START_MS_MAX = 20_000;
-/** How long an agent may take to bow out after its parent has let go of it. */
-export const LEAVE_MS_MAX = 2000;
+/** How long an agent may take to bow out, and to run the last hooks, after its parent has let go of it. */
+export const LEAVE_MS_MAX = 2000 + LAST_HOOKS_MS_MAX;
 /** What is kept of the last line that the agent wrote to stderr. */
 const LAST_LINE_LENGTH_MAX = 300;
 

@@ -1,33 +1,24 @@
-import { type Observable, type SchedulerLike, Subject, Subscription } from 'rxjs';
-import type { GroupConfig, HostConfig, MqttConfig } from '../config/types.ts';
+import { type SchedulerLike, Subject, type Subscription } from 'rxjs';
+import type { GroupConfig, HostConfig } from '../config/types.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock } from '../engine/host.ts';
 import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import type { CarpEvent, GroupStatus, HostStatus, PublicRole } from '../engine/status.ts';
-import type { Environment } from '../ports/environment.ts';
-import { CarpError, type Problem, problemOf } from '../ports/error.ts';
+import { CarpError, type Problem } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
-import { absentGroup } from './absent-group.ts';
+import { absentGroup, eventOf } from './absent-group.ts';
+import { type DemotedGroup, HAND_OVER_WEIGHT, outcomeOf } from './demotions.ts';
+import { GroupEnvironments } from './group-environments.ts';
+import { HostChecks } from './host-checks.ts';
+import { HostHooks } from './host-hooks.ts';
+import type { MaintenanceEntry } from './maintenance-store.ts';
+import { Publishing, type PublishingOptions } from './publishing.ts';
 import { isSimulated, type Place, type World } from './world.ts';
-
-export interface Publisher {
-  readonly close: () => Promise<void>;
-  readonly kill: () => void;
-}
-
-export interface PublisherOptions {
-  readonly settings: MqttConfig;
-  readonly node: string;
-  readonly machineId: string;
-  readonly events$: Observable<CarpEvent>;
-  readonly snapshots: () => readonly CarpEvent[];
-  readonly log: Log;
-}
 
 export interface HostedOptions {
   readonly world: World;
   readonly createHost: (settings: HostSettings, environmentOf: EnvironmentOf, clock: HostClock) => Host;
   readonly scheduler: SchedulerLike;
-  readonly createPublisher: (options: Omit<PublisherOptions, 'machineId'>) => Publisher;
+  readonly createPublisher: PublishingOptions['createPublisher'];
   readonly wallClock: () => Date;
   readonly log: Log;
 }
@@ -41,28 +32,41 @@ export interface Plan {
   readonly unfit: ReadonlyMap<string, Problem>;
 }
 
+/** What a power cut takes away at once. */
+interface Running {
+  readonly engine: Host;
+  readonly hooks: HostHooks;
+  readonly checks: HostChecks;
+  readonly links: Subscription;
+}
+
 /**
- * One host inside the agent: an engine, its MQTT connection, and what is to be told about groups that no engine runs.
- * Lives from its first plan until `stop`; a crash leaves it here, so that it can be revived.
+ * One host inside the agent: an engine with its hooks and checks, its MQTT connection, and what is to be told about
+ * groups that no engine runs. Lives from its first plan until `stop`; a crash leaves it here, so that it can be revived.
  */
 export class Hosted {
   readonly events$ = new Subject<CarpEvent>();
   readonly problems$ = new Subject<GroupProblem>();
   readonly #options: HostedOptions;
+  readonly #environments: GroupEnvironments;
+  readonly #publishing: Publishing;
+  readonly #maintained: () => readonly MaintenanceEntry[];
   #plan: Plan;
-  #engine: Host | undefined;
-  #engineEvents = new Subscription();
-  #publisher: Publisher | undefined;
+  #running: Running | undefined;
   #ending: Promise<void> | undefined;
-  /** What the engine's groups run in. */
-  #environments = new Map<string, { readonly kind: string; readonly environment: Environment }>();
-  /** Groups without an environment, and why: the next `run` tries again. The engine does not know them. */
-  #refused = new Map<string, Problem>();
+  #lastHooks: Promise<void> = Promise.resolve();
+  #stalled = false;
   #stopped = new Map<string, GroupStatus>();
 
-  constructor(plan: Plan, options: HostedOptions) {
+  /** @param maintained - what of this host is in maintenance by the store, now */
+  constructor(plan: Plan, options: HostedOptions, maintained: () => readonly MaintenanceEntry[] = () => []) {
     this.#options = options;
+    this.#maintained = maintained;
     this.#plan = plan;
+    this.#environments = new GroupEnvironments(options.world);
+    const { createPublisher, log } = options;
+    const snapshots = (): readonly CarpEvent[] => this.snapshots();
+    this.#publishing = new Publishing({ createPublisher, node: this.node, events$: this.events$, snapshots, log });
   }
 
   get node(): string {
@@ -75,45 +79,50 @@ export class Hosted {
 
   /** Groups that may run as soon as another agent lets go of their virtual host. */
   get waiting(): readonly Place[] {
-    return this.#plan.places.filter(({ group }) => this.#refused.get(group.name)?.code === 'CARP_DUPLICATE');
+    const { refused } = this.#environments;
+    return this.#plan.places.filter(({ group }) => refused.get(group.name)?.code === 'CARP_DUPLICATE');
+  }
+
+  /** Resolves, after `stop`, when the last hooks have ended, at most `LAST_HOOKS_MS_MAX` later. Never rejects. */
+  get lastHooks(): Promise<void> {
+    return this.#lastHooks;
   }
 
   /** Runs this plan from now on. Groups that stay the same do not notice. The environments must be prepared. */
   async run(plan: Plan): Promise<void> {
     if (this.#ending !== undefined) return;
-    const before = this.#plan;
     const troubled = this.#troubles();
     this.#plan = plan;
     if (this.#crashed) return;
-    const moved = this.#settle(plan);
+    const moved = this.#environments.settle(plan.places);
     this.#tellTroubles(troubled);
-    if (this.#engine === undefined) this.#start();
+    this.#running ??= this.#start();
     // The engine leaves a group alone whose settings did not change. One that gets another environment has to go first.
     if (moved.size > 0) this.#apply((name) => !moved.has(name));
     this.#apply(() => true);
-    if (JSON.stringify(before.config.mqtt) === JSON.stringify(plan.config.mqtt) && this.#publisher !== undefined)
-      return;
-    const former = this.#publisher;
-    this.#publisher = undefined;
-    await former?.close();
-    if (this.#ending === undefined) this.#publish();
+    await this.#publishing.run(plan.config.mqtt);
   }
 
   status(): HostStatus {
-    const running = this.#engine?.status().groups ?? [];
+    const running = this.#running?.engine.status().groups ?? [];
     const at = this.#options.wallClock().toISOString();
     const others = this.#plan.config.groups
       .filter(({ name }) => !running.some(({ group }) => group === name))
       .map((group) => this.#stopped.get(group.name) ?? this.#absent(group, at));
     const overlaid = running.map((group) => {
       const problem = this.#troubles().get(group.group);
-      return problem === undefined ? group : { ...group, problem };
+      const hooks = this.#running?.hooks.reportsOf(group.group);
+      return {
+        ...group,
+        ...(hooks === undefined ? {} : { hooks }),
+        ...(problem === undefined ? {} : { problem }),
+      };
     });
     return { node: this.node, groups: [...overlaid, ...others] };
   }
 
   snapshots(): readonly CarpEvent[] {
-    const running = this.#engine?.snapshots() ?? [];
+    const running = this.#running?.engine.snapshots() ?? [];
     const others = this.status().groups.filter(({ group }) => !running.some((event) => event.group === group));
     return [...running, ...others.map((status) => eventOf(status, 'snapshot', status.since))];
   }
@@ -123,24 +132,54 @@ export class Hosted {
   }
 
   handOver(group: string, force: boolean): Promise<HandOverReceipt> {
-    if (this.#engine === undefined || this.#refused.has(group))
+    if (this.#running === undefined || this.#environments.refused.has(group))
       return Promise.reject(
         new CarpError('CARP_NOT_MASTER', `group ${group} of ${this.node} does not run`, { remedy: 'carp status' }),
       );
-    return this.#engine.handOver(group, { force });
+    return this.#running.engine.handOver(group, { force });
   }
 
-  /** Bows out of everything, says goodbye to the broker, and ends. As often as one likes. */
+  /** Whether there is an engine: a simulated host that was switched off has none. */
+  get isOn(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /**
+   * Changes what demotes this host, and resolves when the farewells are over that come of it.
+   * @throws (rejects) CarpError CARP_FAILED while the host is switched off, and what `change` throws
+   */
+  async demoting(group: string | undefined, change: (engine: Host) => void): Promise<readonly DemotedGroup[]> {
+    const engine = this.#running?.engine;
+    if (engine === undefined || this.#ending !== undefined)
+      throw new CarpError('CARP_FAILED', `${this.node} does not run`, { remedy: '`carp status` says why' });
+    return outcomeOf(engine, group, () => change(engine));
+  }
+
+  /** Whether the process that owns this agent hangs: this host is no good choice for MASTER while it does. */
+  stall(stalled: boolean): void {
+    this.#stalled = stalled;
+    const engine = this.#running?.engine;
+    if (stalled) this.#demoteForStall(engine);
+    else engine?.restore('stalled');
+  }
+
+  #demoteForStall(engine: Host | undefined): void {
+    engine?.demote({ reason: 'stalled', weight: this.#plan.config.demotion.stalled });
+  }
+
+  /** Bows out of everything, says goodbye to the broker, and ends; `lastHooks` may still run. As often as one likes. */
   stop(): Promise<void> {
     this.#ending ??= this.#stop();
     return this.#ending;
   }
 
   async #stop(): Promise<void> {
-    await this.#engine?.stop();
-    this.#engineEvents.unsubscribe();
+    this.#running?.checks.stop();
+    await this.#running?.engine.stop();
+    this.#lastHooks = this.#running?.hooks.finish() ?? this.#lastHooks;
+    this.#running?.links.unsubscribe();
     // After the engine: the last transitions are to be told, too.
-    await this.#publisher?.close();
+    await this.#publishing.close();
     this.events$.complete();
     this.problems$.complete();
   }
@@ -148,92 +187,78 @@ export class Hosted {
   /** Pulls the plug. @throws CarpError unless all groups are simulated */
   crash(): void {
     this.#simulatedOnly();
-    const engine = this.#engine;
-    if (engine === undefined) return;
+    if (this.#running === undefined) return;
+    const { engine, hooks, checks, links } = this.#running;
     const last = engine.status().groups;
-    this.#engine = undefined;
+    this.#running = undefined;
+    checks.stop();
+    hooks.kill();
     engine.crash();
-    this.#engineEvents.unsubscribe();
-    this.#publisher?.kill();
-    this.#publisher = undefined;
+    links.unsubscribe();
+    this.#publishing.kill();
     const at = this.#options.wallClock().toISOString();
     for (const status of last) this.#tellStopped(status, at);
   }
 
   /** Plugs it in again. */
-  revive(): void {
+  async revive(): Promise<void> {
     this.#simulatedOnly();
     if (!this.#crashed || this.#ending !== undefined) return;
     this.#stopped.clear();
-    this.#start();
+    this.#running = this.#start();
     this.#apply(() => true);
-    this.#publish();
+    await this.#publishing.run(this.#plan.config.mqtt);
   }
 
   get #crashed(): boolean {
     return this.#stopped.size > 0;
   }
 
-  #start(): void {
-    const environmentOf = (group: GroupSettings): Environment => this.#environment(group);
-    const engine = this.#options.createHost({ ...this.#plan.settings, groups: [] }, environmentOf, this.#options);
-    this.#engine = engine;
-    this.#engineEvents = engine.events$.subscribe((event) => this.events$.next(event));
-    this.#engineEvents.add(engine.problems$.subscribe((problem) => this.problems$.next(problem)));
+  #start(): Running {
+    const { scheduler, wallClock, log, createHost } = this.#options;
+    const environmentOf: EnvironmentOf = (group) => this.#environments.of(group);
+    const engine = createHost(this.#plan.settings, environmentOf, this.#options);
+    // Before the groups start: a host in maintenance never thinks that it is as good as another.
+    this.#maintain(engine, this.#plan.settings.groups);
+    if (this.#stalled) this.#demoteForStall(engine);
+    const links = engine.events$.subscribe((event) => this.events$.next(event));
+    links.add(engine.problems$.subscribe((problem) => this.problems$.next(problem)));
+    const { node } = this;
+    const hooks = new HostHooks({ node, events$: engine.events$, scheduler, wallClock, log });
+    const checks = new HostChecks({
+      node,
+      demote: (demotion) => engine.demote(demotion),
+      restore: (reason, group) => engine.restore(reason, group),
+      scheduler,
+      log,
+    });
+    return { engine, hooks, checks, links };
   }
 
   #apply(isWanted: (group: string) => boolean): void {
-    const { settings } = this.#plan;
-    const groups = settings.groups.filter(({ name }) => this.#environments.has(name) && isWanted(name));
-    this.#engine?.apply({ ...settings, groups });
+    if (this.#running === undefined) return;
+    const { engine, hooks, checks } = this.#running;
+    const { settings, config } = this.#plan;
+    const runs = (name: string): boolean => this.#environments.has(name);
+    checks.configure(config.groups.filter(({ name }) => runs(name)));
+    hooks.configure(config.groups);
+    const groups = settings.groups.filter(({ name }) => runs(name) && isWanted(name));
+    engine.apply({ ...settings, groups });
+    this.#maintain(engine, groups);
   }
 
-  /** Finds environments for all groups of the plan. Returns those that ran in another one. */
-  #settle({ places }: Plan): ReadonlySet<string> {
-    const before = this.#environments;
-    this.#environments = new Map();
-    this.#refused = new Map();
-    const moved = new Set<string>();
-    for (const place of places) {
-      const { name } = place.group;
-      const kind = kindOf(place);
-      const present = before.get(name);
-      if (present?.kind === kind) {
-        this.#environments.set(name, present);
-        continue;
-      }
-      try {
-        this.#environments.set(name, { kind, environment: this.#options.world.environment(place) });
-        if (present !== undefined) moved.add(name);
-      } catch (error) {
-        this.#refused.set(name, problemOf(error));
-      }
-    }
-    return moved;
-  }
-
-  #environment(group: GroupSettings): Environment {
-    const found = this.#environments.get(group.name);
-    if (found === undefined) throw new CarpError('CARP_NO_GROUP', `there is no group ${group.name}`);
-    return found.environment;
-  }
-
-  #publish(): void {
-    const { mqtt } = this.#plan.config;
-    if (mqtt === undefined || this.#publisher !== undefined) return;
-    const { log, createPublisher } = this.#options;
-    try {
-      const snapshots = (): readonly CarpEvent[] => this.snapshots();
-      this.#publisher = createPublisher({ settings: mqtt, node: this.node, events$: this.events$, snapshots, log });
-    } catch (error) {
-      // Telling others is never worth more than the addresses.
-      log('error', `mqtt of ${this.node} is off: ${problemOf(error).message}`);
+  /** Puts into the ledger what is stored; an entry that is there already stays as it is. */
+  #maintain(engine: Host, groups: readonly GroupSettings[]): void {
+    for (const { group, since } of this.#maintained()) {
+      if (group !== undefined && !groups.some(({ name }) => name === group)) continue;
+      const scope = group === undefined ? {} : { group };
+      engine.demote({ reason: 'maintenance', weight: HAND_OVER_WEIGHT, since: new Date(since), ...scope });
     }
   }
 
   /** What is wrong with groups beyond the engine's knowledge. */
   #troubles(): ReadonlyMap<string, Problem> {
-    return new Map([...this.#refused, ...this.#plan.unfit]);
+    return new Map([...this.#environments.refused, ...this.#plan.unfit]);
   }
 
   #tellTroubles(before: ReadonlyMap<string, Problem>): void {
@@ -272,25 +297,3 @@ export class Hosted {
     });
   }
 }
-
-/** Settings do not say which transport a group uses, nor which folder has its leases. */
-const kindOf = ({ transport, state }: Place): string => `${transport} ${state}`;
-
-const eventOf = (status: GroupStatus, event: CarpEvent['event'], at: string): CarpEvent => ({
-  event,
-  group: status.group,
-  interface: status.interface,
-  vhid: status.vhid,
-  node: status.node,
-  role: status.role,
-  previous: status.previous,
-  reason: status.reason,
-  detail: status.detail,
-  at,
-  seq: status.seq,
-  ...(status.master === undefined ? {} : { master: status.master }),
-  advbase: status.advbase,
-  advskew: status.advskew,
-  demotion: status.demotion,
-  addresses: status.addresses,
-});

@@ -7,13 +7,14 @@ import { inspect } from 'node:util';
 import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
 import type { Log } from '../ports/log.ts';
 import { composeAgent, hurry } from './compose-agent.ts';
+import { LAST_HOOKS_MS_MAX } from './last-hooks.ts';
 import { Rpc } from './rpc.ts';
 import { serve } from './serve.ts';
 
 /** After a defect, what still works is given this long to release the addresses; leases bound the rest. */
 const CRASH_MS_MAX = 500;
-/** Longer than a bow-out takes. */
-const LEAVE_MS_MAX = 3000;
+/** Longer than a bow-out and the last hooks take. */
+const LEAVE_MS_MAX = 3000 + LAST_HOOKS_MS_MAX;
 
 /** A parent that does not read fills our memory line by line: only these many log lines may be on their way. */
 const LINES_ON_THEIR_WAY_MAX = 1000;

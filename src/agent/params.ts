@@ -1,14 +1,57 @@
 import { Ajv, type SchemaObject, type ValidateFunction } from 'ajv';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import { CarpError, problemOf } from '../ports/error.ts';
-import type { ConfigureParams, HandOverParams, SimulateParams } from './rpc.ts';
+import { FOR_MS_MAX, WEIGHT_MAX } from './demotions.ts';
+import { refuseReserved } from './reserved-reasons.ts';
+import type {
+  ConfigureParams,
+  DemoteParams,
+  HandOverParams,
+  MaintenanceParams,
+  RestoreParams,
+  SimulateParams,
+} from './rpc.ts';
 
 const NAME = { type: 'string', minLength: 1, maxLength: 255 } as const;
 
 const handOver: SchemaObject = {
   type: 'object',
   properties: { node: NAME, group: NAME, force: { type: 'boolean' } },
-  required: ['node', 'group'],
+  required: ['group'],
+  additionalProperties: false,
+};
+
+/** Printable, without spaces at its ends: it is read in tables and typed in shells. */
+const REASON = {
+  type: 'string',
+  maxLength: 64,
+  pattern: '^[^\\p{C}\\p{Z}]([^\\p{C}\\p{Zl}\\p{Zp}]*[^\\p{C}\\p{Z}])?$',
+} as const;
+
+const demote: SchemaObject = {
+  type: 'object',
+  properties: {
+    node: NAME,
+    group: NAME,
+    reason: REASON,
+    weight: { type: 'integer', minimum: 1, maximum: WEIGHT_MAX },
+    forMs: { type: 'integer', minimum: 1, maximum: FOR_MS_MAX },
+  },
+  required: ['reason', 'weight'],
+  additionalProperties: false,
+};
+
+const restore: SchemaObject = {
+  type: 'object',
+  properties: { node: NAME, group: NAME, reason: REASON },
+  required: ['reason'],
+  additionalProperties: false,
+};
+
+const maintenance: SchemaObject = {
+  type: 'object',
+  properties: { node: NAME, group: NAME, on: { type: 'boolean' } },
+  required: ['on'],
   additionalProperties: false,
 };
 
@@ -24,6 +67,7 @@ const configure: SchemaObject = {
   type: 'object',
   properties: {
     state: { type: 'string', minLength: 1, maxLength: 4096 },
+    stallTimeout: { type: 'number', minimum: 0, maximum: 86_400 },
     hosts: { type: 'array', maxItems: 1000, items: { type: 'object' } },
   },
   required: ['state', 'hosts'],
@@ -42,7 +86,21 @@ const checker =
 
 /** Turn what came over the wire into typed parameters. @throws ResponseError InvalidParams */
 export const handOverParams = checker<HandOverParams>(ajv.compile(handOver));
+export const maintenanceParams = checker<MaintenanceParams>(ajv.compile(maintenance));
 export const simulateParams = checker<SimulateParams>(ajv.compile(simulate));
+
+const named =
+  <Params extends { readonly reason: string }>(check: (params: unknown) => Params) =>
+  (params: unknown): Params => {
+    const checked = check(params);
+    refuseReserved(checked.reason);
+    return checked;
+  };
+
+/** As above; also @throws CarpError CARP_CONFIG for a reason that belongs to the agent */
+export const demoteParams = named(checker<DemoteParams>(ajv.compile(demote)));
+export const restoreParams = named(checker<RestoreParams>(ajv.compile(restore)));
+
 export const configureParams = checker<Omit<ConfigureParams, 'hosts'> & { readonly hosts: readonly object[] }>(
   ajv.compile(configure),
 );

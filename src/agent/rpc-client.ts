@@ -6,10 +6,14 @@ import {
   type AgentInfo,
   type AgentStatus,
   type ConfigureParams,
+  type DemoteParams,
+  type DemotionReceipt,
   type HandOverParams,
   type HandOverReceipt,
   type LogNotice,
+  type MaintenanceParams,
   type ProblemNotice,
+  type RestoreParams,
   Rpc,
   type SimulateParams,
 } from './rpc.ts';
@@ -34,7 +38,12 @@ export interface RpcClient {
   readonly subscribe: () => Promise<void>;
   readonly configure: (params: ConfigureParams) => Promise<void>;
   readonly handOver: (params: HandOverParams) => Promise<HandOverReceipt>;
+  readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
+  readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
+  readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
+  /** Resolves when it has been written. @throws (rejects) when the connection has ended */
+  readonly heartbeat: () => Promise<void>;
   readonly stop: () => Promise<void>;
   readonly close: () => void;
 }
@@ -90,7 +99,11 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     subscribe: () => call(() => connection.sendRequest(Rpc.subscribe)),
     configure: (params) => call(() => connection.sendRequest(Rpc.configure, params)),
     handOver: (params) => call(() => connection.sendRequest(Rpc.handOver, params)),
+    demote: (params) => call(() => connection.sendRequest(Rpc.demote, params)),
+    restore: (params) => call(() => connection.sendRequest(Rpc.restore, params)),
+    maintenance: (params) => call(() => connection.sendRequest(Rpc.maintenance, params)),
     simulate: (params) => call(() => connection.sendRequest(Rpc.simulate, params)),
+    heartbeat: () => connection.sendNotification(Rpc.heartbeat),
     stop: () => call(() => connection.sendRequest(Rpc.stop)),
     close,
   };

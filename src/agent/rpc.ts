@@ -4,14 +4,15 @@
  *
  * Over a socket each message is one line of JSON, of at most `MESSAGE_BYTES_MAX` bytes.
  */
-import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc/node';
+import { NotificationType, NotificationType0, RequestType, RequestType0 } from 'vscode-jsonrpc/node';
 import type { HostConfig } from '../config/types.ts';
 import type { HandOverReceipt } from '../engine/host.ts';
 import type { CarpEvent, HostStatus } from '../engine/status.ts';
 import type { Problem } from '../ports/error.ts';
 import type { LogLevel } from '../ports/log.ts';
+import type { DemotedGroup } from './demotions.ts';
 
-export type { HandOverReceipt };
+export type { DemotedGroup, HandOverReceipt };
 
 /** A longer request ends the connection: nobody has that much to say. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
@@ -36,6 +37,11 @@ export interface ConfigureParams {
   /** Where leases, counters and history are kept; a folder, created if missing. */
   readonly state: string;
   readonly hosts: readonly HostConfig[];
+  /**
+   * Demotes all hosts with the reason `stalled` when no `heartbeat` has come for this time, in s, until one comes again.
+   * Missing or 0: never.
+   */
+  readonly stallTimeout?: number;
 }
 
 export interface GroupParams {
@@ -43,9 +49,47 @@ export interface GroupParams {
   readonly group: string;
 }
 
-export interface HandOverParams extends GroupParams {
+/** Which host of the agent. It may be left out where the agent runs only one. */
+export interface HostParams {
+  readonly node?: string;
+}
+
+export interface HandOverParams extends HostParams {
+  readonly group: string;
   /** Release the addresses also when nobody takes over. */
   readonly force?: boolean;
+}
+
+/** Adds an entry to the demotion ledger, or changes the one of the same reason and group (DESIGN D6). */
+export interface DemoteParams extends HostParams {
+  /** 1..64 printable characters, and none of the reasons that the agent itself gives. */
+  readonly reason: string;
+  /** 1..65535; 240 and more hand over. */
+  readonly weight: number;
+  /** Missing: the whole host. */
+  readonly group?: string;
+  /** Ends by itself after this time, in ms. Missing: by `restore`, or with the agent. */
+  readonly forMs?: number;
+}
+
+export interface RestoreParams extends HostParams {
+  readonly reason: string;
+  readonly group?: string;
+}
+
+/** A demotion of 240 that is stored: it outlives the agent and the machine, until it is switched off. */
+export interface MaintenanceParams extends HostParams {
+  readonly on: boolean;
+  /** Missing: the whole host; "off" then also ends the maintenance of its groups. */
+  readonly group?: string;
+}
+
+export interface DemotionReceipt {
+  readonly node: string;
+  /** Whether anything is different now: what was so before is no mistake. */
+  readonly changed: boolean;
+  /** The groups that the change is about, after all farewells that came of it. */
+  readonly groups: readonly DemotedGroup[];
 }
 
 /** Pulls the plug of a simulated host (transport `memory`), or plugs it in again. */
@@ -75,9 +119,14 @@ export const Rpc = {
   subscribe: new RequestType0<void, RpcFailure>('subscribe'),
   configure: new RequestType<ConfigureParams, void, RpcFailure>('configure'),
   handOver: new RequestType<HandOverParams, HandOverReceipt, RpcFailure>('hand-over'),
+  demote: new RequestType<DemoteParams, DemotionReceipt, RpcFailure>('demote'),
+  restore: new RequestType<RestoreParams, DemotionReceipt, RpcFailure>('restore'),
+  maintenance: new RequestType<MaintenanceParams, DemotionReceipt, RpcFailure>('maintenance'),
   simulate: new RequestType<SimulateParams, void, RpcFailure>('simulate'),
   /** Bow out of everything and end; answered when that is done. Only to a forked agent. */
   stop: new RequestType0<void, RpcFailure>('stop'),
+  /** The process that owns the agent is well. Only to a forked agent; ten times in each `stallTimeout`, at least once in 1 s. */
+  heartbeat: new NotificationType0('heartbeat'),
   /** Something happened to a group. */
   event: new NotificationType<CarpEvent>('event'),
   problem: new NotificationType<ProblemNotice>('problem'),

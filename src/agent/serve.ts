@@ -2,14 +2,22 @@ import { Subscription } from 'rxjs';
 import { type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
 import { CarpError, problemOf } from '../ports/error.ts';
 import type { Agent } from './agent.ts';
-import { configureParams, handOverParams, simulateParams } from './params.ts';
+import { notices } from './notices.ts';
+import {
+  configureParams,
+  demoteParams,
+  handOverParams,
+  maintenanceParams,
+  restoreParams,
+  simulateParams,
+} from './params.ts';
 import { FAILURE_CODE, Rpc, type RpcFailure } from './rpc.ts';
 
 export interface ServeOptions {
   readonly agent: Agent;
   /**
    * `owner`: the process that started the agent, which may say what it runs and end it.
-   * `guest`: anybody who may open the socket.
+   * `guest`: anybody who may open the socket: its permissions say who may operate this host.
    */
   readonly caller: 'owner' | 'guest';
 }
@@ -19,17 +27,13 @@ export interface ServeOptions {
  * The subscription ends with the connection; unsubscribing stops notifications, not the connection.
  */
 export const serve = (connection: MessageConnection, { agent, caller }: ServeOptions): Subscription => {
-  const notices = new Subscription();
+  const running = new Subscription();
   let subscribed = false;
 
   const subscribe = (): void => {
     if (subscribed) return;
     subscribed = true;
-    const tell = (sent: Promise<void>): void => void sent.catch(() => undefined);
-    for (const event of agent.snapshots()) tell(connection.sendNotification(Rpc.event, event));
-    for (const notice of agent.problems()) tell(connection.sendNotification(Rpc.problem, notice));
-    notices.add(agent.events$.subscribe((event) => tell(connection.sendNotification(Rpc.event, event))));
-    notices.add(agent.problems$.subscribe((notice) => tell(connection.sendNotification(Rpc.problem, notice))));
+    running.add(notices(connection, agent));
   };
 
   const ownerOnly = (): void => {
@@ -39,10 +43,14 @@ export const serve = (connection: MessageConnection, { agent, caller }: ServeOpt
     });
   };
 
+  if (caller === 'owner') connection.onNotification(Rpc.heartbeat, agent.heartbeat);
   connection.onRequest(Rpc.info, () => answer(agent.info));
   connection.onRequest(Rpc.status, () => answer(agent.status));
   connection.onRequest(Rpc.subscribe, () => answer(subscribe));
   connection.onRequest(Rpc.handOver, (params) => answer(() => agent.handOver(handOverParams(params))));
+  connection.onRequest(Rpc.demote, (params) => answer(() => agent.demote(demoteParams(params))));
+  connection.onRequest(Rpc.restore, (params) => answer(() => agent.restore(restoreParams(params))));
+  connection.onRequest(Rpc.maintenance, (params) => answer(() => agent.maintenance(maintenanceParams(params))));
   connection.onRequest(Rpc.simulate, (params) => answer(() => agent.simulate(simulateParams(params))));
   connection.onRequest(Rpc.configure, (params) =>
     answer(() => {
@@ -56,12 +64,12 @@ export const serve = (connection: MessageConnection, { agent, caller }: ServeOpt
       return agent.stop();
     }),
   );
-  connection.onClose(() => notices.unsubscribe());
-  connection.onDispose(() => notices.unsubscribe());
+  connection.onClose(() => running.unsubscribe());
+  connection.onDispose(() => running.unsubscribe());
   // A connection that fails is closed by the system, and that is all there is to do.
   connection.onError(() => undefined);
   connection.listen();
-  return notices;
+  return running;
 };
 
 /** Failures cross the wire as data; what is no `CarpError` is told without its insides. */

@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { asyncScheduler, type Observable, type SchedulerLike, Subject, switchMap, timer } from 'rxjs';
+import { asyncScheduler, BehaviorSubject, type Observable, type SchedulerLike, Subject, switchMap, timer } from 'rxjs';
 import { CarpError, type CarpErrorCode, type Problem, problemOf } from '../ports/error.ts';
+import { seconds } from '../protocol/units.ts';
 import { forkedAgent } from './fork-agent.ts';
+import { heartbeats, STALL_TIMEOUT_S } from './heartbeat.ts';
 import { type AgentLink, createLink } from './link.ts';
 import type { ConfigureParams, GroupParams } from './rpc.ts';
 import type { RpcClient } from './rpc-client.ts';
@@ -19,6 +21,11 @@ export interface SupervisorOptions {
   readonly scheduler?: SchedulerLike;
   readonly wallClock?: () => Date;
   readonly onSpawn?: (child: ChildProcess) => void;
+  /**
+   * How long this process may be silent before its agent takes it to hang, and demotes its hosts; in s, 0 = never.
+   * `configure` may say otherwise. Default: 15.
+   */
+  readonly stallTimeout?: number;
   /** Starts agents; default: in processes of their own. */
   readonly attempt$?: Observable<RpcClient>;
 }
@@ -31,7 +38,10 @@ export interface Supervisor extends AgentLink {
    * @throws (rejects) CarpError CARP_CONFIG; CARP_NO_AGENT when there is none at present: it is told when it has started
    */
   readonly configure: (params: ConfigureParams) => Promise<void>;
-  /** The agent bows out and ends. Resolves within 2 s; an agent that takes longer is killed. */
+  /**
+   * The agent bows out and ends. Resolves within 2 s; last hooks may run for 5 s more, and an agent that then is still
+   * there is killed.
+   */
   readonly stop: () => Promise<void>;
 }
 
@@ -43,6 +53,8 @@ interface Waiting {
 /** Starts an agent now, and keeps it running until `stop`. */
 export const createSupervisor = (options: SupervisorOptions = {}): Supervisor => {
   const { execPath, entry, onSpawn, scheduler = asyncScheduler, wallClock = () => new Date() } = options;
+  const { stallTimeout: usualStallTimeout = STALL_TIMEOUT_S } = options;
+  const stallTimeout$ = new BehaviorSubject(seconds(usualStallTimeout));
   const changed$ = new Subject<void>();
   let wanted: ConfigureParams | undefined;
   let waiting: Waiting[] = [];
@@ -87,11 +99,14 @@ export const createSupervisor = (options: SupervisorOptions = {}): Supervisor =>
     if (client !== undefined) void configure(client);
   });
 
+  const beating = heartbeats(stallTimeout$, async () => link.client()?.heartbeat(), scheduler).subscribe();
+
   const stop = async (): Promise<void> => {
     changes.unsubscribe();
     const client = link.client();
     if (client !== undefined) await Promise.race([client.stop().catch(() => undefined), wait(STOP_MS_MAX)]);
     states.unsubscribe();
+    beating.unsubscribe();
     link.end();
     settle(({ reject }) => reject(new CarpError('CARP_NO_AGENT', 'the agent was stopped')));
   };
@@ -102,7 +117,8 @@ export const createSupervisor = (options: SupervisorOptions = {}): Supervisor =>
     configure: (params) =>
       new Promise((resolve, reject) => {
         if (stopping !== undefined) return reject(new CarpError('CARP_NO_AGENT', 'the agent was stopped'));
-        wanted = params;
+        wanted = { stallTimeout: usualStallTimeout, ...params };
+        stallTimeout$.next(seconds(wanted.stallTimeout ?? usualStallTimeout));
         waiting.push({ resolve, reject });
         changed$.next();
       }),

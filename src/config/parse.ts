@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { CarpError } from '../ports/error.ts';
+import { absoluteProgram } from './command-rules.ts';
 import { type ConfigError, type ConfigWarning, describe, type Finding, formatPath, type Path } from './findings.ts';
 import { PASSWORD_KEYS } from './password.ts';
 import { rules } from './rules.ts';
 import { absolute, type Surroundings } from './secret-rules.ts';
-import type { GroupConfig, HostConfig } from './types.ts';
+import type { GroupConfig, HooksConfig, HostConfig } from './types.ts';
 import { unsupported } from './unsupported.ts';
 import { validate } from './validate.ts';
 
@@ -39,8 +40,19 @@ const copyOf = (value: unknown): unknown => {
   }
 };
 
-const withAbsolutePassfile = (group: GroupConfig, baseFolder: string): GroupConfig =>
-  group.passfile === undefined ? group : { ...group, passfile: absolute(group.passfile, baseFolder) };
+const withAbsoluteNames = ({ passfile, hooks, track, ...group }: GroupConfig, baseFolder: string): GroupConfig => ({
+  ...group,
+  ...(passfile === undefined ? {} : { passfile: absolute(passfile, baseFolder) }),
+  ...(hooks === undefined ? {} : { hooks: withAbsolutePrograms(hooks, baseFolder) }),
+  track: track.map((check) => ({ ...check, command: absoluteProgram(check.command, baseFolder) })),
+});
+
+const withAbsolutePrograms = ({ timeout, ...commands }: HooksConfig, baseFolder: string): HooksConfig => ({
+  ...Object.fromEntries(
+    Object.entries(commands).map(([hook, command]) => [hook, absoluteProgram(command, baseFolder)]),
+  ),
+  timeout,
+});
 
 /** The agent may run in another folder than the one that relative names start at. */
 const withAbsoluteFiles = ({ mqtt, groups, ...host }: HostConfig, baseFolder: string): HostConfig => ({
@@ -49,7 +61,7 @@ const withAbsoluteFiles = ({ mqtt, groups, ...host }: HostConfig, baseFolder: st
   ...(mqtt?.passwordFile === undefined
     ? {}
     : { mqtt: { ...mqtt, passwordFile: absolute(mqtt.passwordFile, baseFolder) } }),
-  groups: groups.map((group) => withAbsolutePassfile(group, baseFolder)),
+  groups: groups.map((group) => withAbsoluteNames(group, baseFolder)),
 });
 
 /** That a password is missing is no news where it is there and wrong. */

@@ -1,6 +1,7 @@
 /** What a schema cannot say. All rules look at everything, so that all mistakes are told at once. */
 import { parseCidr } from '../protocol/address.ts';
 import { addressRules } from './address-rules.ts';
+import { hookAndTrackRules } from './command-rules.ts';
 import { error, type Finding, formatPath, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
 import { mqttPasswordRules, passwordRules, type Surroundings } from './secret-rules.ts';
@@ -74,6 +75,7 @@ const groupRules = (group: Loose<GroupConfig>, at: Path, around: Surroundings): 
   ...passwordRules(group, at, around),
   ...addressRules(group, at),
   ...timingRules(group, at),
+  ...hookAndTrackRules(group, at, around),
 ];
 
 interface Claimed {

@@ -36,18 +36,6 @@ const GROUP_GAPS: readonly Gap<GroupConfig>[] = [
     instead: 'use auto',
   },
   {
-    path: ['hooks'],
-    isUsed: ({ hooks }) => hooks !== undefined,
-    what: 'hooks',
-    instead: 'remove it; flows and MQTT tell of every change',
-  },
-  {
-    path: ['track'],
-    isUsed: ({ track }) => (track?.length ?? 0) > 0,
-    what: 'track',
-    instead: 'remove it',
-  },
-  {
     path: ['routes'],
     isUsed: ({ routes }) => (routes?.length ?? 0) > 0,
     what: 'routes',

@@ -61,6 +61,24 @@ export interface DemotionEntry {
   readonly until?: string;
 }
 
+export type HookName = 'up' | 'down' | 'change';
+
+/** How the run of a hook ended. */
+export interface HookReport {
+  readonly hook: HookName;
+  /** Of the transition that it was run for. */
+  readonly seq: number;
+  /** When it had ended; wall-clock time, ISO 8601. */
+  readonly at: string;
+  /** `superseded`: a later transition made it pointless before it began; `cancelled`: while it ran. */
+  readonly outcome: 'exited' | 'timeout' | 'cancelled' | 'superseded' | 'not-started';
+  /** Of one that exited. */
+  readonly code?: number;
+  readonly ms?: number;
+  /** The last line of what a hook that failed has said, or why it could not be started. */
+  readonly message?: string;
+}
+
 /** All that can be known about a group now. */
 export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at'> {
   /** When the present role began. */
@@ -76,6 +94,8 @@ export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at'> {
   readonly ledger: readonly DemotionEntry[];
   /** The last transitions, newest first. */
   readonly history: readonly CarpEvent[];
+  /** The last runs of hooks, newest first, where the group has hooks. */
+  readonly hooks?: readonly HookReport[];
   /** What keeps the group from working, and what to do about it. */
   readonly problem?: Problem;
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { firstValueFrom, from, NEVER, of, Subject, toArray } from 'rxjs';
+import { firstValueFrom, from, lastValueFrom, NEVER, of, Subject, tap, toArray } from 'rxjs';
 import { runCommand } from '../../src/adapters/hooks/command.ts';
 import { type HookRun, hookEnvironment, runHooks } from '../../src/adapters/hooks/hooks.ts';
 import { track } from '../../src/adapters/hooks/track.ts';
+import { turn } from '../../src/adapters/hooks/turns.ts';
 import type { CarpEvent, PublicRole } from '../../src/engine/status.ts';
 import { virtually } from '../support/marbles.ts';
 
@@ -63,7 +64,7 @@ test('up runs on becoming master, down on leaving it, change always and with the
   const events$ = new Subject<CarpEvent>();
   const runs: HookRun[] = [];
   const ended = new Promise<void>((resolve) => {
-    runHooks(events$, settings).subscribe({
+    runHooks(events$, () => settings).subscribe({
       next: (run) => {
         runs.push(run);
         if (runs.length === 2) events$.next(transition(2, 'MASTER', 'BACKUP'));
@@ -95,7 +96,7 @@ test('a newer transition cancels the run of an older one, waits for its end, and
   const events$ = new Subject<CarpEvent>();
   const runs: HookRun[] = [];
   const ended = new Promise<void>((resolve) => {
-    runHooks(events$, settings).subscribe({ next: (run) => runs.push(run), complete: resolve });
+    runHooks(events$, () => settings).subscribe({ next: (run) => runs.push(run), complete: resolve });
   });
   events$.next(transition(1, 'BACKUP', 'MASTER'));
   await until(() => hasSpoken(path));
@@ -104,6 +105,52 @@ test('a newer transition cancels the run of an older one, waits for its end, and
   await ended;
   assert.deepEqual(outcomes(runs), ['up 1 killed', 'change 1 superseded', 'down 2 exited', 'change 2 exited']);
   assert.deepEqual(said(path).slice(0, 4), ['begin up', 'end up', 'begin down', 'end down']);
+});
+
+test('down goes on when the host that is no longer MASTER stops altogether, also where the counting begins anew', async (t) => {
+  const path = folder(t);
+  const slow = script(path, `say('begin ' + process.argv[2]); setTimeout(() => say('end ' + process.argv[2]), 300);`);
+  const settings = { down: [...slow, 'down'], change: [...slow, 'change'], timeoutMs: 10_000 };
+  const events$ = new Subject<CarpEvent>();
+  const runs: HookRun[] = [];
+  const ended = new Promise<void>((resolve) => {
+    runHooks(events$, () => settings).subscribe({ next: (run) => runs.push(run), complete: resolve });
+  });
+  events$.next(transition(7, 'MASTER', 'BACKUP'));
+  await until(() => hasSpoken(path));
+  events$.next(transition(1, 'INIT', 'BACKUP'));
+  events$.complete();
+  await ended;
+  assert.deepEqual(outcomes(runs), ['down 7 exited', 'change 7 superseded', 'change 1 exited']);
+  assert.deepEqual(said(path), ['begin down', 'end down', 'begin change', 'end change']);
+});
+
+test('many commands that are wanted at once are started one in each turn of the event loop', async () => {
+  const turns: number[] = [];
+  let now = 0;
+  let counting = true;
+  const count = (): void => {
+    now += 1;
+    if (counting) setImmediate(count);
+  };
+  setImmediate(count);
+  await Promise.all([1, 2, 3].map(() => lastValueFrom(turn().pipe(tap(() => turns.push(now))))));
+  counting = false;
+  assert.equal(new Set(turns).size, 3, `turns ${turns}`);
+});
+
+test('a command runs at normal priority, whatever that of the agent is', async (t) => {
+  const before = getPriority();
+  try {
+    setPriority(-5);
+  } catch {
+    return t.skip('needs root, to have a higher priority');
+  }
+  t.after(() => setPriority(before));
+  const program = 'setTimeout(() => console.log(require("node:os").getPriority()), 100)';
+  const options = { environment: {}, timeoutMs: 10_000, cancel$: NEVER };
+  const outcome = await firstValueFrom(runCommand([process.execPath, '-e', program], options));
+  assert.equal(outcome.type === 'exited' && outcome.output.trim(), '0');
 });
 
 test('a hook that takes too long is killed with its children, also if it ignores SIGTERM', async (t) => {
@@ -124,12 +171,14 @@ test('exit codes and output are told, and a program that is not there is no exce
 
 test('without hooks nothing runs, and a snapshot is no transition', async () => {
   const runs = await firstValueFrom(
-    runHooks(from([{ ...transition(1, 'BACKUP', 'MASTER'), event: 'snapshot' as const }]), {
+    runHooks(from([{ ...transition(1, 'BACKUP', 'MASTER'), event: 'snapshot' as const }]), () => ({
       up: ['/nonexistent/hook'],
       timeoutMs: 1000,
-    }).pipe(toArray()),
+    })).pipe(toArray()),
   );
   assert.deepEqual(runs, []);
+  const none = runHooks(of(transition(1, 'BACKUP', 'MASTER')), () => undefined).pipe(toArray());
+  assert.deepEqual(await firstValueFrom(none), []);
 });
 
 test('the environment of a hook names the group and the role', () => {

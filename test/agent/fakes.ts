@@ -199,7 +199,11 @@ export const idleAgent = (more: Partial<Agent> = {}): Agent => ({
   handOver: async () => {
     throw new CarpError('CARP_NOBODY', 'nobody took over', { remedy: 'try --force' });
   },
+  demote: async () => ({ node: 'a', changed: true, groups: [] }),
+  restore: async () => ({ node: 'a', changed: true, groups: [] }),
+  maintenance: async () => ({ node: 'a', changed: true, groups: [] }),
   simulate: async () => undefined,
+  heartbeat: () => undefined,
   stop: async () => undefined,
   ...more,
 });

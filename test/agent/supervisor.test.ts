@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { inheritedOptions } from '../../src/agent/fork-agent.ts';
+import { inheritedOptions, LEAVE_MS_MAX } from '../../src/agent/fork-agent.ts';
 import { createSupervisor, STOP_MS_MAX, type Supervisor } from '../../src/agent/supervisor.ts';
 import { Child } from '../support/child.ts';
 import { monotonicMs, until } from '../support/wait.ts';
@@ -124,7 +124,7 @@ test('of settings that follow each other at once, the last ones run', async (t) 
   assert.deepEqual((await supervisor.status()).nodes, ['b']);
 });
 
-test('an orderly stop ends the process, and an agent that does not obey is killed after two seconds', async (t) => {
+test('an orderly stop ends the process, and an agent that does not obey is killed when its last hooks would be over', async (t) => {
   const good = supervised(t);
   await good.supervisor.configure({ state, hosts: twoHosts });
   const [child] = good.children;
@@ -137,7 +137,7 @@ test('an orderly stop ends the process, and an agent that does not obey is kille
   const begun = monotonicMs();
   await deaf.supervisor.stop();
   assert.ok(monotonicMs() - begun < STOP_MS_MAX + 500);
-  await until('it to be killed', 4000, () => deaf.children[0]?.signalCode === 'SIGKILL');
+  await until('it to be killed', LEAVE_MS_MAX + 2000, () => deaf.children[0]?.signalCode === 'SIGKILL');
 });
 
 test('a node that cannot be run is a problem with a remedy, and no exception', async (t) => {

@@ -159,10 +159,13 @@ for (const [settings, path, message] of [
   [{ pass: 'ä'.repeat(10) }, 'groups[0].pass', /20 bytes/],
   [{ addressing: 'virtual-mac' }, 'groups[0].addressing', /is not supported by this version/],
   [{ transport: 'raw-socket' }, 'groups[0].transport', /is not supported by this version/],
+  [
+    { track: [1, 2].map(() => ({ name: 'x', command: ['true'] })) },
+    'groups[0].track[1].name',
+    /"x" is there already; choose another name/,
+  ],
   [{ compatibility: 'freebsd' }, 'groups[0].compatibility', /is not supported by this version/],
   [{ replay: 'strict' }, 'groups[0].replay', /is not supported by this version/],
-  [{ hooks: { up: ['/bin/true'] } }, 'groups[0].hooks', /is not supported by this version/],
-  [{ track: [{ name: 'x', command: ['true'] }] }, 'groups[0].track', /is not supported by this version/],
   [{ routes: ['default via 192.0.2.1'] }, 'groups[0].routes', /is not supported by this version/],
 ] as const)
   test(`a group with ${JSON.stringify(settings).slice(0, 60)} is refused at ${path}`, () => {

@@ -1,5 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { Observable } from 'rxjs';
+import { constants } from 'node:os';
+import { Observable, type Subscription, switchMap } from 'rxjs';
+import { signalGroup, startProcess } from './live-processes.ts';
+import { turn } from './turns.ts';
 
 /** A program and its arguments. There is no shell: nothing in them is expanded. */
 export type CommandLine = readonly string[];
@@ -17,18 +19,18 @@ export interface CommandOptions {
 }
 
 /** Between asking a command to end and ending it. */
-const KILL_AFTER_MS = 1000;
+export const KILL_AFTER_MS = 1000;
 /** How much of a command's output is kept: its end, which usually says what went wrong. */
 const OUTPUT_MAX = 2000;
+/** A longer last line is no sentence any more. */
+const LINE_MAX = 300;
 
-/** The whole process group: a script's children must not outlive it. */
-const signal = ({ pid }: ChildProcess, name: NodeJS.Signals): void => {
-  try {
-    if (pid !== undefined) process.kill(-pid, name);
-  } catch {
-    // It has ended in the meantime.
-  }
-};
+/** What a program that failed usually explains itself with; without control characters, perhaps empty. */
+export const lastLine = (output: string): string =>
+  (output.trimEnd().split('\n').at(-1) ?? '')
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, LINE_MAX);
 
 /**
  * Runs a command once; emits how it ended, and completes. Cold. It never fails.
@@ -36,8 +38,11 @@ const signal = ({ pid }: ChildProcess, name: NodeJS.Signals): void => {
  * A command that is cancelled or takes too long gets SIGTERM, and SIGKILL a second later; the outcome comes only when it
  * has really ended, so that two runs never overlap. Unsubscribing kills it at once.
  */
-export const runCommand = (
-  [file, ...args]: CommandLine,
+export const runCommand = (command: CommandLine, options: CommandOptions): Observable<CommandOutcome> =>
+  turn().pipe(switchMap(() => runNow(command, options)));
+
+const runNow = (
+  command: CommandLine,
   { environment, timeoutMs, cancel$ }: CommandOptions,
 ): Observable<CommandOutcome> =>
   new Observable((subscriber) => {
@@ -48,35 +53,45 @@ export const runCommand = (
       subscriber.next(outcome);
       subscriber.complete();
     };
-    const child = spawn(file ?? '', args, {
-      env: { ...process.env, ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
-    const collect = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-OUTPUT_MAX);
-    };
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
+    let child: ReturnType<typeof startProcess>;
+    try {
+      child = startProcess(command, environment);
+    } catch (error) {
+      return finish({ type: 'not-started', message: error instanceof Error ? error.message : String(error) });
+    }
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output = (output + text).slice(-OUTPUT_MAX);
+      });
     let lastResort: NodeJS.Timeout | undefined;
     const end = (reason: 'timeout' | 'cancelled'): void => {
       if (why !== undefined) return;
       why = reason;
-      signal(child, 'SIGTERM');
-      lastResort = setTimeout(() => signal(child, 'SIGKILL'), KILL_AFTER_MS);
+      signalGroup(child, 'SIGTERM');
+      lastResort = setTimeout(() => signalGroup(child, 'SIGKILL'), KILL_AFTER_MS);
     };
     const limit = setTimeout(() => end('timeout'), timeoutMs);
-    subscriber.add(cancel$.subscribe(() => end('cancelled')));
+    const cancelling: Subscription = cancel$.subscribe(() => end('cancelled'));
+    subscriber.add(cancelling);
     subscriber.add(() => {
       clearTimeout(limit);
       clearTimeout(lastResort);
-      if (child.exitCode === null && child.signalCode === null) signal(child, 'SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) signalGroup(child, 'SIGKILL');
     });
     child.on('error', ({ message }) => finish({ type: 'not-started', message }));
     // `exit`, not `close`: a daemon that a script leaves behind keeps its pipes open.
     child.on('exit', (code, killedBy) => {
       const ms = Math.round(performance.now() - started);
-      if (why !== undefined) finish({ type: 'killed', why, ms, output });
-      else finish({ type: 'exited', code: code ?? 128 + (killedBy === null ? 0 : 1), ms, output });
+      // What it said last may still be in its pipes.
+      setImmediate(() => {
+        for (const stream of [child.stdout, child.stderr])
+          stream.removeAllListeners('data').on('error', () => undefined);
+        if (why !== undefined) finish({ type: 'killed', why, ms, output });
+        else finish({ type: 'exited', code: exitCode(code, killedBy), ms, output });
+      });
     });
   });
+
+/** As shells count: 128 and the number of the signal. */
+const exitCode = (code: number | null, killedBy: NodeJS.Signals | null): number =>
+  code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);

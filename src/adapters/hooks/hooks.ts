@@ -1,8 +1,6 @@
 import { concatMap, connect, filter, from, map, type Observable, of, take } from 'rxjs';
-import type { CarpEvent } from '../../engine/status.ts';
+import type { CarpEvent, HookName } from '../../engine/status.ts';
 import { type CommandLine, type CommandOutcome, runCommand } from './command.ts';
-
-export type HookName = 'up' | 'down' | 'change';
 
 export interface HookSettings {
   /** When this host has become MASTER. */
@@ -47,36 +45,62 @@ const commandsOf = (event: CarpEvent, settings: HookSettings): readonly (readonl
 };
 
 /**
- * Runs the hooks of one group: one at a time, in the order of the transitions. A new transition cancels what still runs
- * for an older one and skips what has not begun, so that the last word is that of the last transition. Cold; completes
- * after the events when the last hook has ended; unsubscribing kills it.
+ * Whether a later transition makes a hook pointless. `down` after MASTER -> BACKUP is still wanted when BACKUP becomes
+ * STOPPED, which has no `down` of its own: only the opposite of what a hook does supersedes it.
  */
-export const runHooks = (events$: Observable<CarpEvent>, settings: HookSettings): Observable<HookRun> =>
+const isObsolete = (hook: HookName, later: CarpEvent): boolean => {
+  switch (hook) {
+    case 'up':
+      return later.role !== 'MASTER';
+    case 'down':
+      return later.role === 'MASTER';
+    case 'change':
+      return true;
+  }
+};
+
+const HOOKS: readonly HookName[] = ['up', 'down', 'change'];
+
+/**
+ * Runs the hooks of one group: one at a time, in the order of the transitions. A later transition cancels what it makes
+ * pointless, whether it runs or has not begun, so that the last word is that of the last transition. Cold; completes
+ * after the events when the last hook has ended; unsubscribing kills it.
+ *
+ * Transitions are counted as they come: their `seq` begins anew when the group is restarted.
+ *
+ * @param settingsOf - looked at for each transition; `undefined`: there are no hooks now
+ */
+export const runHooks = (
+  events$: Observable<CarpEvent>,
+  settingsOf: (event: CarpEvent) => HookSettings | undefined,
+): Observable<HookRun> =>
   events$.pipe(
     filter(({ event }) => event === 'transition'),
+    map((event, index) => ({ event, index })),
     connect((transitions$) => {
-      let latest = 0;
-      const newer$ = (seq: number) =>
-        transitions$.pipe(
-          filter((event) => event.seq > seq),
-          take(1),
-        );
+      /** The last transition that makes this hook pointless. */
+      const obsoleteSince: Record<HookName, number> = { up: -1, down: -1, change: -1 };
       return transitions$.pipe(
-        map((event) => {
-          latest = event.seq;
-          return event;
+        map((one) => {
+          for (const hook of HOOKS) if (isObsolete(hook, one.event)) obsoleteSince[hook] = one.index;
+          return one;
         }),
-        concatMap((event) =>
-          from(commandsOf(event, settings)).pipe(
+        concatMap(({ event, index }) => {
+          const settings = settingsOf(event);
+          if (settings === undefined) return [];
+          return from(commandsOf(event, settings)).pipe(
             concatMap(([hook, command]): Observable<HookRun> => {
               const { seq } = event;
-              if (seq < latest) return of({ hook, seq, outcome: { type: 'superseded' } });
-              const environment = hookEnvironment(event);
-              const options = { environment, timeoutMs: settings.timeoutMs, cancel$: newer$(seq) };
+              if (obsoleteSince[hook] > index) return of({ hook, seq, outcome: { type: 'superseded' } });
+              const cancel$ = transitions$.pipe(
+                filter((later) => later.index > index && isObsolete(hook, later.event)),
+                take(1),
+              );
+              const options = { environment: hookEnvironment(event), timeoutMs: settings.timeoutMs, cancel$ };
               return runCommand(command, options).pipe(map((outcome) => ({ hook, seq, outcome })));
             }),
-          ),
-        ),
+          );
+        }),
       );
     }),
   );

@@ -11,7 +11,7 @@ import {
   scan,
   timer,
 } from 'rxjs';
-import { type CommandLine, type CommandOutcome, runCommand } from './command.ts';
+import { type CommandLine, type CommandOutcome, lastLine, runCommand } from './command.ts';
 
 export interface TrackSettings {
   readonly name: string;
@@ -32,7 +32,9 @@ export interface TrackState {
 const detailOf = (outcome: CommandOutcome): string => {
   switch (outcome.type) {
     case 'exited':
-      return `exit code ${outcome.code}`;
+      return [`exit code ${outcome.code}`, outcome.code === 0 ? '' : lastLine(outcome.output)]
+        .filter(Boolean)
+        .join(': ');
     case 'killed':
       return `no answer within ${outcome.ms} ms`;
     case 'not-started':

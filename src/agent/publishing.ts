@@ -1,0 +1,65 @@
+import type { Observable } from 'rxjs';
+import type { MqttConfig } from '../config/types.ts';
+import type { CarpEvent } from '../engine/status.ts';
+import { problemOf } from '../ports/error.ts';
+import type { Log } from '../ports/log.ts';
+
+export interface Publisher {
+  readonly close: () => Promise<void>;
+  readonly kill: () => void;
+}
+
+export interface PublisherOptions {
+  readonly settings: MqttConfig;
+  readonly node: string;
+  readonly machineId: string;
+  readonly events$: Observable<CarpEvent>;
+  readonly snapshots: () => readonly CarpEvent[];
+  readonly log: Log;
+}
+
+export interface PublishingOptions extends Omit<PublisherOptions, 'machineId' | 'settings'> {
+  readonly createPublisher: (options: Omit<PublisherOptions, 'machineId'>) => Publisher;
+}
+
+/** The MQTT connection of one host, as its settings come, change and go. */
+export class Publishing {
+  readonly #options: PublishingOptions;
+  #publisher: Publisher | undefined;
+  #settings = '';
+  #closed = false;
+
+  constructor(options: PublishingOptions) {
+    this.#options = options;
+  }
+
+  /** Publishes by these settings from now on; the same ones leave the connection alone. */
+  async run(settings: MqttConfig | undefined): Promise<void> {
+    const wanted = JSON.stringify(settings) ?? '';
+    if (this.#publisher !== undefined && wanted === this.#settings) return;
+    const former = this.#publisher;
+    this.#publisher = undefined;
+    await former?.close();
+    if (settings === undefined || this.#closed || this.#publisher !== undefined) return;
+    const { createPublisher, ...rest } = this.#options;
+    try {
+      this.#publisher = createPublisher({ ...rest, settings });
+      this.#settings = wanted;
+    } catch (error) {
+      // Telling others is never worth more than the addresses.
+      rest.log('error', `mqtt of ${rest.node} is off: ${problemOf(error).message}`);
+    }
+  }
+
+  /** Tells what is still to be told, and ends for good. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#publisher?.close();
+  }
+
+  /** Cuts the connection, as a power cut does; `run` makes another one. */
+  kill(): void {
+    this.#publisher?.kill();
+    this.#publisher = undefined;
+  }
+}
