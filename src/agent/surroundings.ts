@@ -1,5 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Leases } from '../adapters/linux/leases.ts';
+import type { VirtualDevices, VirtualHost } from '../adapters/linux/virtual-devices.ts';
 import type { MemoryLan } from '../adapters/memory/lan.ts';
 import { createSigner } from '../adapters/node/hmac.ts';
 import { random64 } from '../adapters/node/random.ts';
@@ -38,30 +39,47 @@ export interface RealSurroundings extends Surroundings {
   readonly settled: () => Promise<void>;
 }
 
+type MacPorts = Pick<Environment, 'transport' | 'addresses' | 'announcer'>;
+
 interface Linux {
   readonly transport: Environment['transport'];
   readonly interfaces: Environment['interfaces'];
   readonly announcer: Environment['announcer'];
   readonly leasesIn: (folder: string) => Leases;
+  readonly devices: VirtualDevices;
+  /** The ports of a group with a virtual MAC. */
+  readonly behindVirtualMac: (ports: MacPorts, host: VirtualHost) => MacPorts;
 }
 
 /** Native code is loaded here and nowhere else, by the first group that needs it. */
 const loadLinux = async ({ scheduler, log }: Basics): Promise<Linux> => {
-  const [{ createKoffiTransport }, { createKernel }, { createInterfaces }, { createLeases }, { createAnnouncer }] =
-    await Promise.all([
-      import('../adapters/linux/koffi-transport.ts'),
-      import('../adapters/linux/kernel.ts'),
-      import('../adapters/linux/interfaces.ts'),
-      import('../adapters/linux/leases.ts'),
-      import('../adapters/linux/announcer.ts'),
-    ]);
+  const [
+    { createKoffiTransport },
+    { createKernel },
+    { createInterfaces },
+    { createLeases },
+    { createAnnouncer },
+    { createVirtualDevices },
+    { withVirtualMac },
+  ] = await Promise.all([
+    import('../adapters/linux/koffi-transport.ts'),
+    import('../adapters/linux/kernel.ts'),
+    import('../adapters/linux/interfaces.ts'),
+    import('../adapters/linux/leases.ts'),
+    import('../adapters/linux/announcer.ts'),
+    import('../adapters/linux/virtual-devices.ts'),
+    import('../adapters/linux/virtual-mac.ts'),
+  ]);
   const transport = createKoffiTransport();
   const kernel = createKernel();
+  const devices = createVirtualDevices(kernel, log);
   return {
     transport,
     interfaces: createInterfaces(kernel),
     announcer: createAnnouncer(),
     leasesIn: (stateFolder) => createLeases({ kernel, stateFolder, scheduler, log }),
+    devices,
+    behindVirtualMac: (ports, host) => withVirtualMac(ports, { kernel, devices, host }),
   };
 };
 
@@ -91,9 +109,13 @@ export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = pr
           remedy: 'set `transport: auto`',
         });
       if (linux === undefined) throw new CarpError('CARP_NO_TRANSPORT', 'the system has not been loaded');
-      const { leasesIn, ...rest } = linux;
-      const addresses = leasesOf(state, leasesIn);
-      return { ...rest, addresses, ...common(basics) };
+      const { leasesIn, devices, behindVirtualMac, transport: adverts, announcer, interfaces } = linux;
+      const plain = { transport: adverts, announcer, addresses: leasesOf(state, leasesIn) };
+      if (group.addressing === 'virtual-mac')
+        return { ...behindVirtualMac(plain, group), interfaces, ...common(basics) };
+      const leftover = devices.removeLeftover(group);
+      if (leftover !== undefined) basics.log('warn', `removed ${leftover}, which a former agent left`);
+      return { ...plain, interfaces, ...common(basics) };
     },
     settled: async () => {
       await Promise.all([...leases.values()].map((one) => one.settled()));

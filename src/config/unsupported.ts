@@ -12,12 +12,6 @@ interface Gap<Config> {
 
 const GROUP_GAPS: readonly Gap<GroupConfig>[] = [
   {
-    path: ['addressing'],
-    isUsed: ({ addressing }) => addressing === 'virtual-mac',
-    what: 'addressing virtual-mac',
-    instead: 'use interface or manual',
-  },
-  {
     path: ['transport'],
     isUsed: ({ transport }) => transport === 'raw-socket',
     what: 'transport raw-socket',

@@ -157,7 +157,6 @@ for (const [settings, path, message] of [
   [{ pass: undefined, passEnv: 'CARP_TEST_PASS' }, 'groups[0].passEnv', /CARP_TEST_PASS is not set/],
   [{ pass: 'x'.repeat(20) }, 'groups[0].pass', /20 bytes.*keep only the first 19/],
   [{ pass: 'ä'.repeat(10) }, 'groups[0].pass', /20 bytes/],
-  [{ addressing: 'virtual-mac' }, 'groups[0].addressing', /is not supported by this version/],
   [{ transport: 'raw-socket' }, 'groups[0].transport', /is not supported by this version/],
   [
     { track: [1, 2].map(() => ({ name: 'x', command: ['true'] })) },

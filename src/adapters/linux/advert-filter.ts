@@ -1,4 +1,5 @@
 import type { IpAddress } from '../../protocol/address.ts';
+import { CARP_PROTOCOL } from '../../protocol/constants.ts';
 import type { Vhid } from '../../protocol/units.ts';
 
 /** One `sock_filter` instruction of classic BPF: code, jump if true, jump if false, operand. */
@@ -6,6 +7,7 @@ type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, oper
 
 /** Codes of linux/bpf_common.h. */
 const LOAD_WORD = 0x20;
+const LOAD_HALF = 0x28;
 const LOAD_BYTE = 0x30;
 const LOAD_BYTE_INDEXED = 0x50;
 /** X = 4 x the low nibble of a byte: the length of an IPv4 header. */
@@ -16,6 +18,9 @@ const RETURN = 0x06;
 
 /** Offsets from here on count from the IP header, wherever the data of the socket begin. */
 const NETWORK_HEADER = -0x100000;
+/** Offsets from here on count from the Ethernet header. */
+const LINK_HEADER = -0x200000;
+const ETHERNET_SOURCE = LINK_HEADER + 6;
 const WHOLE_PACKET = 0x40000;
 
 const assemble = (instructions: readonly Instruction[]): Uint8Array => {
@@ -100,4 +105,19 @@ export const advertFilter = ({ group, vhid, unicast }: AdvertFilter): Uint8Array
         ]
       : [[LOAD_BYTE, 0, 0, 1]];
   return program([...destination, ...loadVhid, dropUnlessEqual(vhid)]);
+};
+
+/** For packet sockets: adverts to the group whose Ethernet source is this MAC address, of whatever vhid. */
+export const sourceMacFilter = (group: IpAddress, mac: Uint8Array): Uint8Array => {
+  const { buffer, byteOffset, byteLength } = mac;
+  const view = new DataView(buffer, byteOffset, byteLength);
+  return program([
+    [LOAD_WORD, 0, 0, ETHERNET_SOURCE],
+    dropUnlessEqual(view.getUint32(0, false)),
+    [LOAD_HALF, 0, 0, ETHERNET_SOURCE + 4],
+    dropUnlessEqual(view.getUint16(4, false)),
+    [LOAD_BYTE, 0, 0, NETWORK_HEADER + (group.family === 4 ? 9 : 6)],
+    dropUnlessEqual(CARP_PROTOCOL),
+    ...toGroup(group, NETWORK_HEADER + (group.family === 4 ? 16 : 24)),
+  ]);
 };

@@ -60,6 +60,7 @@ export const Linux = {
   IFF_UP: 0x1,
   ARPHRD_ETHER: 1,
 
+  ETH_P_IP: 0x0800,
   ETH_P_ARP: 0x0806,
   ETH_P_IPV6: 0x86dd,
 

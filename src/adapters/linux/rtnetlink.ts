@@ -30,7 +30,13 @@ const AF_INET6 = 10;
 
 /** struct ifinfomsg: family u8, pad u8, type u16, index i32, flags u32, change u32. */
 const LINK_LENGTH = 16;
+const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
+const IFLA_LINK = 5;
+const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
+/** Inside IFLA_LINKINFO. */
+const IFLA_INFO_KIND = 1;
 /** struct ifaddrmsg: family u8, prefix length u8, flags u8, scope u8, index u32. */
 const ADDRESS_LENGTH = 8;
 const IFA_ADDRESS = 1;
@@ -53,13 +59,31 @@ export const AddressFlag = {
 } as const;
 
 /** Error numbers of Linux that have a meaning here. */
-export const Errno = { EPERM: 1, ENOMEM: 12, EACCES: 13, EEXIST: 17, ENODEV: 19, ENOBUFS: 105 } as const;
+export const Errno = {
+  EPERM: 1,
+  ENOMEM: 12,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  EOPNOTSUPP: 95,
+  ENOBUFS: 105,
+} as const;
 
 export interface Link {
   readonly index: number;
   readonly name: string;
   /** IFF_…, see `LinkFlag`. */
   readonly flags: number;
+  /** `00:00:5e:00:01:0a`; of Ethernet and the like. */
+  readonly mac?: string;
+  /** Index of the interface below, for VLANs and macvlans. */
+  readonly lower?: number;
+  /** Such as `macvlan`; of virtual interfaces. */
+  readonly kind?: string;
+  /** What `ip link set … alias` has written. */
+  readonly alias?: string;
 }
 
 /** An address as the kernel has it. */
@@ -94,6 +118,10 @@ export type Answer =
 
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes).replace(/\0.*$/s, '');
 
+/** As people write a MAC address: `00:00:5e:00:01:0a`. */
+export const formatMac = (mac: Uint8Array): string =>
+  [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+
 const decodeLink = ({ type, payload }: NetlinkMessage): RouteMessage | undefined => {
   if (payload.length < LINK_LENGTH) return undefined;
   const view = viewOf(payload);
@@ -101,9 +129,26 @@ const decodeLink = ({ type, payload }: NetlinkMessage): RouteMessage | undefined
   if (view.getUint8(0) !== 0) return undefined;
   const index = view.getInt32(4, true);
   if (type === Type.DELLINK) return { type: 'linkGone', index };
-  const name = decodeAttributes(payload.subarray(LINK_LENGTH)).get(IFLA_IFNAME);
+  const attributes = decodeAttributes(payload.subarray(LINK_LENGTH));
+  const name = attributes.get(IFLA_IFNAME);
   if (name === undefined) return undefined;
-  return { type: 'link', link: { index, name: textOf(name), flags: view.getUint32(8, true) } };
+  const link = { index, name: textOf(name), flags: view.getUint32(8, true), ...linkDetails(attributes) };
+  return { type: 'link', link };
+};
+
+type LinkDetails = Pick<Link, 'mac' | 'lower' | 'kind' | 'alias'>;
+
+const linkDetails = (attributes: ReadonlyMap<number, Uint8Array>): LinkDetails => {
+  const mac = attributes.get(IFLA_ADDRESS);
+  const lower = attributes.get(IFLA_LINK);
+  const kind = decodeAttributes(attributes.get(IFLA_LINKINFO) ?? new Uint8Array()).get(IFLA_INFO_KIND);
+  const alias = attributes.get(IFLA_IFALIAS);
+  return {
+    ...(mac?.length === 6 ? { mac: formatMac(mac) } : {}),
+    ...(lower?.length === 4 ? { lower: viewOf(lower).getUint32(0, true) } : {}),
+    ...(kind === undefined ? {} : { kind: textOf(kind) }),
+    ...(alias === undefined ? {} : { alias: textOf(alias) }),
+  };
 };
 
 const decodeAddress = ({ type, payload }: NetlinkMessage): RouteMessage | undefined => {
