@@ -10,8 +10,13 @@ export interface Device {
   readonly index: number;
 }
 
-/** The text of a file, or `undefined` if it is not there or not ours to read. */
-export type ReadText = (path: string) => string | undefined;
+/** The file system, as far as it is looked at. */
+export interface Files {
+  /** The text of a file, or `undefined` if it is not there or not ours to read. */
+  readonly read: (path: string) => string | undefined;
+  /** The names in a folder; none if it is not there. */
+  readonly list: (folder: string) => readonly string[];
+}
 
 /** `KEY=value` lines; of several with one key the last counts. Sections are not told apart: the keys below are unique. */
 const valueIn = (text: string | undefined, key: string): string | undefined =>
@@ -23,29 +28,40 @@ const valueIn = (text: string | undefined, key: string): string | undefined =>
 
 const isTrue = (value: string | undefined): boolean => /^(1|y|yes|t|true|on)$/i.test(value ?? '');
 
+/** Where networkd looks for drop-ins: of files with one name, that of the last folder counts. */
+const NETWORK_FOLDERS = ['/usr/lib/systemd/network', '/run/systemd/network', '/etc/systemd/network'] as const;
+
+/** The setting after all drop-ins, which networkd reads in the order of their names. */
+const keepConfiguration = (file: string, { read, list }: Files): string | undefined => {
+  const dropIns = new Map<string, string>();
+  for (const folder of NETWORK_FOLDERS.map((each) => `${each}/${basename(file)}.d`))
+    for (const name of list(folder)) if (name.endsWith('.conf')) dropIns.set(name, `${folder}/${name}`);
+  const paths = [...dropIns].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
+  return [file, ...paths].map((path) => valueIn(read(path), 'KeepConfiguration')).findLast((value) => value);
+};
+
 /**
- * When networkd starts, or configures the link anew, it removes addresses that are not its own. What counts as static in
- * `KeepConfiguration=static` is an address without a lifetime (link_address_is_dynamic of networkd-address.c), and ours
- * have one: so that only `yes` keeps them.
+ * When networkd starts, or configures the link anew, it removes addresses that are not its own. Ours have a lifetime,
+ * and therefore count as dynamic (link_address_is_dynamic of networkd-address.c): `KeepConfiguration=static` does not
+ * keep them. `dhcp`, later called `dynamic`, and `yes` do.
  */
-const networkdFinding = ({ name, index }: Device, read: ReadText): Finding | undefined => {
-  const link = read(`/run/systemd/netif/links/${index}`);
-  const state = valueIn(link, 'ADMIN_STATE');
+const networkdFinding = ({ name, index }: Device, files: Files): Finding | undefined => {
+  const link = files.read(`/run/systemd/netif/links/${index}`);
   const file = valueIn(link, 'NETWORK_FILE');
-  if (link === undefined || state === 'unmanaged' || file === undefined || file === '') return undefined;
-  const dropIns = valueIn(link, 'NETWORK_FILE_DROPINS')?.replaceAll('"', '').split(/[ :]/) ?? [];
-  const keeps = [file, ...dropIns].map((path) => valueIn(read(path), 'KeepConfiguration')).findLast((value) => value);
-  if (isTrue(keeps)) return ok(name, 'systemd-networkd manages it, and keeps addresses of others');
+  if (valueIn(link, 'ADMIN_STATE') === 'unmanaged' || file === undefined || file === '') return undefined;
+  const keeps = keepConfiguration(file, files);
+  if (isTrue(keeps) || keeps === 'dhcp' || keeps === 'dynamic')
+    return ok(name, `systemd-networkd manages it, and keeps shared addresses (KeepConfiguration=${keeps})`);
   const dropIn = `/etc/systemd/network/${basename(file)}.d/carp.conf`;
   return warning(
     name,
-    'systemd-networkd manages it, and removes shared addresses when it is restarted or reconfigures the link',
+    'systemd-networkd manages it, and removes shared addresses when it is restarted or configures the link anew',
     `put the lines "[Network]" and "KeepConfiguration=yes" into ${dropIn}, then: networkctl reload` +
-      (keeps === undefined ? '' : ` (it has ${keeps}, which does not protect addresses with a lifetime, as ours are)`),
+      (keeps === 'static' ? ' (KeepConfiguration=static is not enough: shared addresses have a lifetime)' : ''),
   );
 };
 
-const networkManagerFinding = ({ name, index }: Device, read: ReadText): Finding | undefined => {
+const networkManagerFinding = ({ name, index }: Device, { read }: Files): Finding | undefined => {
   const managed = valueIn(read(`/run/NetworkManager/devices/${index}`), 'managed');
   if (!isTrue(managed)) return undefined;
   return warning(
@@ -56,7 +72,9 @@ const networkManagerFinding = ({ name, index }: Device, read: ReadText): Finding
 };
 
 /** What the daemons that manage this interface do to shared addresses. */
-export const managerFindings = (device: Device, read: ReadText): readonly Finding[] => {
-  const found = [networkdFinding(device, read), networkManagerFinding(device, read)].filter((one) => one !== undefined);
+export const managerFindings = (device: Device, files: Files): readonly Finding[] => {
+  const found = [networkdFinding(device, files), networkManagerFinding(device, files)].filter(
+    (one) => one !== undefined,
+  );
   return found.length > 0 ? found : [ok(device.name, 'neither systemd-networkd nor NetworkManager manages it')];
 };

@@ -1,5 +1,5 @@
 /** What there is to say about the interfaces and addresses of a configuration. Changes nothing. */
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import { createInterfaces } from '../adapters/linux/interfaces.ts';
@@ -14,7 +14,7 @@ import type { GroupSettings } from '../engine/settings.ts';
 import { sourcesOf } from '../engine/standing.ts';
 import type { InterfaceState } from '../ports/interfaces.ts';
 import { type Finding, missing, missingBecause, ok, warning } from './doctor-finding.ts';
-import { managerFindings } from './doctor-managers.ts';
+import { type Files, managerFindings } from './doctor-managers.ts';
 
 /** net_device_flags. */
 const IFF_MULTICAST = 0x1000;
@@ -45,7 +45,7 @@ const interfaceFindings = (name: string, network: Network, groups: readonly Grou
     linkFinding(name, link.flags),
     ...multicastFindings(name, link.flags, groups),
     ...kindFindings(name),
-    ...managerFindings({ name, index: link.index }, readText),
+    ...managerFindings({ name, index: link.index }, FILES),
   ];
 };
 
@@ -139,12 +139,21 @@ const addressFindings = (
   }
 };
 
-const readText = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
+const FILES: Files = {
+  read: (path) => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return undefined;
+    }
+  },
+  list: (folder) => {
+    try {
+      return readdirSync(folder);
+    } catch {
+      return [];
+    }
+  },
 };
 
 const linkTarget = (path: string): string | undefined => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import type { Finding } from '../../src/cli/doctor-finding.ts';
 import { folderFinding, nodeFinding, privilegeFindings } from '../../src/cli/doctor-machine.ts';
@@ -104,7 +104,13 @@ describe('other daemons', () => {
   const eth0 = { name: 'eth0', index: 2 };
   const NETWORK = '/run/systemd/network/10-netplan-eth0.network';
   const look = (files: Readonly<Record<string, string>>): readonly Finding[] =>
-    managerFindings(eth0, (path) => files[path]);
+    managerFindings(eth0, {
+      read: (path) => files[path],
+      list: (folder) =>
+        Object.keys(files)
+          .filter((path) => dirname(path) === folder)
+          .map((path) => basename(path)),
+    });
   const link = (more = ''): string => `ADMIN_STATE=configured\nOPER_STATE=routable\nNETWORK_FILE=${NETWORK}\n${more}`;
 
   test('an interface that nobody manages is fine', () => {
@@ -132,18 +138,26 @@ describe('other daemons', () => {
     );
     const [fixed] = look({ ...files, [NETWORK]: '[Network]\nKeepConfiguration=static\n' });
     assert.equal(fixed?.level, 'warning');
-    assert.match(fixed?.remedy ?? '', /it has static, which does not protect addresses with a lifetime/);
-    assert.equal(look({ ...files, [NETWORK]: '[Network]\nKeepConfiguration=yes\n' })[0]?.level, 'ok');
+    assert.match(fixed?.remedy ?? '', /KeepConfiguration=static is not enough/);
+    for (const keeps of ['yes', 'true', 'dhcp', 'dynamic'])
+      assert.equal(look({ ...files, [NETWORK]: `[Network]\nKeepConfiguration=${keeps}\n` })[0]?.level, 'ok', keeps);
   });
 
-  test('a drop-in of systemd-networkd counts more than its file', () => {
-    const dropIn = '/etc/systemd/network/10-netplan-eth0.network.d/carp.conf';
+  test('a drop-in of systemd-networkd counts more than its file, and one in /etc more than its namesakes', () => {
+    const dropIn = (folder: string, name: string): string =>
+      `${folder}/systemd/network/10-netplan-eth0.network.d/${name}`;
     const files = {
-      '/run/systemd/netif/links/2': link(`NETWORK_FILE_DROPINS="${dropIn}"\n`),
+      '/run/systemd/netif/links/2': link(),
       [NETWORK]: '[Network]\nKeepConfiguration=no\n',
-      [dropIn]: '[Network]\nKeepConfiguration=true\n',
+      [dropIn('/run', 'carp.conf')]: '[Network]\nKeepConfiguration=static\n',
+      [dropIn('/etc', 'carp.conf')]: '[Network]\nKeepConfiguration=true\n',
     };
     assert.equal(look(files)[0]?.level, 'ok');
+    assert.equal(
+      look({ ...files, [dropIn('/run', 'z.conf')]: '[Network]\nKeepConfiguration=no\n' })[0]?.level,
+      'warning',
+    );
+    assert.equal(look({ ...files, [dropIn('/run', 'a.conf')]: '[Network]\nKeepConfiguration=no\n' })[0]?.level, 'ok');
   });
 
   test('NetworkManager is warned of where it manages the interface', () => {
