@@ -3,7 +3,7 @@ import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { HAND_OVER_WEIGHT } from './demotions.ts';
 import type { Hosted } from './hosted.ts';
-import type { MaintenanceStore } from './maintenance-store.ts';
+import type { MaintenanceEntry, MaintenanceStore } from './maintenance-store.ts';
 import type { DemoteParams, DemotionReceipt, MaintenanceParams, RestoreParams } from './rpc.ts';
 
 /** What people may do to the demotion ledger of a host. Each resolves when the farewells are over that come of it. */
@@ -59,7 +59,11 @@ export const createOperator = ({ hostOf, maintenance, log }: OperatorOptions): O
     const changed = await maintenance.set({ node: host.node, group, on });
     if (changed) log('info', `maintenance of ${group ?? 'the host'} is ${on ? 'on' : 'off'}`, { node: host.node });
     if (!host.isOn) return { node: host.node, changed, groups: [] };
-    const groups = await host.demoting(group, (engine) => (on ? enter(engine, group) : leave(engine, group)));
+    const entry = maintenance.of(host.node).find((one) => one.group === group);
+    const groups = await host.demoting(group, (engine) => {
+      if (entry === undefined) leave(engine, group);
+      else enter(engine, entry);
+    });
     return { node: host.node, changed, groups };
   },
 });
@@ -67,9 +71,10 @@ export const createOperator = ({ hostOf, maintenance, log }: OperatorOptions): O
 /** A group that cannot run now may be put into maintenance, too: that counts as soon as it can. */
 const runs = (engine: Host, group: string): boolean => engine.status().groups.some((one) => one.group === group);
 
-const enter = (engine: Host, group: string | undefined): void => {
+const enter = (engine: Host, { group, since }: MaintenanceEntry): void => {
   if (group !== undefined && !runs(engine, group)) return;
-  engine.demote({ reason: REASON, weight: HAND_OVER_WEIGHT, ...(group === undefined ? {} : { group }) });
+  const scope = group === undefined ? {} : { group };
+  engine.demote({ reason: REASON, weight: HAND_OVER_WEIGHT, since: new Date(since), ...scope });
 };
 
 /** Whatever was stored: nothing of what is meant is in maintenance afterwards. */

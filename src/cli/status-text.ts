@@ -1,33 +1,40 @@
 import type { AgentStatus } from '../agent/rpc.ts';
-import type { CarpEvent, Counters, GroupStatus } from '../engine/status.ts';
+import type { CarpEvent, Counters, DemotionEntry, GroupStatus } from '../engine/status.ts';
 
 const COLUMNS = 80;
 const LABEL = 14;
-/** Transitions that are shown; all that are remembered are in `--json`. */
-const HISTORY_MAX = 5;
+/** Transitions that are shown unless more are asked for. */
+export const HISTORY_DEFAULT = 5;
+
+export interface StatusView {
+  readonly now: Date;
+  /** How many transitions of each group are shown. */
+  readonly history?: number;
+}
 
 /** The status of an agent for people: a block per group, 80 columns wide. */
-export const statusLines = ({ version, pid, hosts }: AgentStatus, now: Date): readonly string[] => {
+export const statusLines = ({ version, pid, hosts }: AgentStatus, view: StatusView): readonly string[] => {
   const groups = hosts.flatMap((host) => host.groups);
-  const blocks = groups.flatMap((group, i) => [...(i === 0 ? [] : ['']), ...groupLines(group, now)]);
+  const blocks = groups.flatMap((group, i) => [...(i === 0 ? [] : ['']), ...groupLines(group, view)]);
   const nothing = `no groups (agent ${version}, pid ${pid})`;
   return blocks.length === 0 ? [nothing] : blocks;
 };
 
-const groupLines = (group: GroupStatus, now: Date): readonly string[] => [
+const groupLines = (group: GroupStatus, { now, history = HISTORY_DEFAULT }: StatusView): readonly string[] => [
   printable(`${group.group}  ${group.vhid}@${group.interface}  on ${group.node}`),
   // The line of FreeBSD's ifconfig(8), which scripts and fingers know.
   `  carp: ${group.role} vhid ${group.vhid} advbase ${group.advbase} advskew ${group.advskew}`,
   ...field('since', `${shortTime(group.since)} (${span(now.getTime() - Date.parse(group.since))}), ${why(group)}`),
   ...field('addresses', group.addresses.join(', ') || 'none: role only'),
+  ...(group.leaseSeconds === undefined ? [] : field('lease', leaseText(group.leaseSeconds))),
   ...field('master', masterText(group)),
   ...(group.intervalMs === 0 ? [] : field('interval', intervalText(group))),
-  ...(group.demotion === 0 ? [] : field('demotion', demotionText(group))),
+  ...demotionLines(group, now),
   ...field('counters', countersText(group.counters)),
   ...(group.problem === undefined ? [] : field('problem', group.problem.message)),
   // Not wrapped: it is there to be copied.
   ...(group.problem?.remedy === undefined ? [] : [`  ${'try'.padEnd(LABEL)}${printable(group.problem.remedy)}`]),
-  ...group.history.slice(0, HISTORY_MAX).flatMap((event, i) => field(i === 0 ? 'history' : '', historyText(event))),
+  ...group.history.slice(0, history).flatMap((event, i) => field(i === 0 ? 'history' : '', historyText(event))),
 ];
 
 const why = ({ reason, detail }: GroupStatus): string => `${reason}: ${detail}`;
@@ -41,8 +48,22 @@ const masterText = ({ master, lastAdvertMs }: GroupStatus): string => {
 const intervalText = ({ intervalMs, masterDownMs }: GroupStatus): string =>
   `${Math.round(intervalMs)} ms, master down after ${Math.round(masterDownMs)} ms`;
 
-const demotionText = ({ demotion, ledger }: GroupStatus): string =>
-  [`${demotion}`, ledger.map(({ reason, weight }) => `${reason} ${weight}`).join(', ')].filter(Boolean).join(': ');
+/** The sum with the first reason, which is most often the only one, then a line for each other. */
+const demotionLines = ({ demotion, ledger }: GroupStatus, now: Date): readonly string[] => {
+  if (demotion === 0 && ledger.length === 0) return [];
+  const [first, ...others] = ledger.map((entry) => entryText(entry, now));
+  return [
+    ...field('demotion', first === undefined ? `${demotion}` : `${demotion}: ${first}`),
+    ...others.flatMap((text) => field('', text)),
+  ];
+};
+
+const entryText = ({ reason, weight, since, until }: DemotionEntry, now: Date): string => {
+  const left = until === undefined ? '' : `, ends in ${span(Date.parse(until) - now.getTime())}`;
+  return `${reason} ${weight} since ${shortTime(since)}${left}`;
+};
+
+const leaseText = (seconds: number): string => `${seconds} s: the kernel drops them when the agent stops renewing`;
 
 const countersText = (counters: Counters): string =>
   Object.entries(counters)

@@ -1,21 +1,22 @@
-import { connectSocket } from '../agent/client.ts';
-import { describe } from '../config/findings.ts';
-import { loadConfig } from '../config/load.ts';
-import { CarpError } from '../ports/error.ts';
+import type { AgentStatus } from '../agent/rpc.ts';
+import { SOCKET_HELP, SOCKET_OPTIONS, socketPath, withAgent } from './agent-socket.ts';
 import { type Command, Exit, parseOptions, usageError } from './options.ts';
 import { print, printJson } from './output.ts';
-import { statusLines } from './status-text.ts';
+import { HISTORY_DEFAULT, statusLines } from './status-text.ts';
+import { watchStatus } from './status-watch.ts';
 
-const DEFAULT_SOCKET = '/run/carp/agent.sock';
+const HISTORY_MAX = 20;
 
-const HELP = `Usage: carp status [--json] [--socket PATH | -c FILE]
+const HELP = `Usage: carp status [--watch] [--history N] [--json] [--socket PATH | -c FILE]
 
-Shows what the agent of this machine does: the role of each group, since when and why, its MASTER, and what is wrong.
-Exit code 1 if no agent answers.
+Shows what the agent of this machine does: the role of each group, since when and why, its MASTER, what demotes it, and
+what is wrong. Exit code 1 if no agent answers, 77 if its socket may not be opened by this user.
 
-  --socket PATH      where the agent listens (default ${DEFAULT_SOCKET})
-  -c, --config FILE  its configuration file, which names the socket
-  --json             everything that is known, as one object`;
+  -w, --watch        go on until Ctrl-C: on a terminal the page is drawn again on each event and each second; elsewhere
+                     a block is printed for each change
+  --history N        transitions of each group, 0 to ${HISTORY_MAX} (default ${HISTORY_DEFAULT})
+  --json             everything that is known, as one object; with --watch, one for each change
+${SOCKET_HELP}`;
 
 export const command: Command = {
   summary: 'show what the agent of this machine does',
@@ -23,31 +24,27 @@ export const command: Command = {
   run: async (args) => {
     const { values } = parseOptions('status', args, {
       options: {
-        socket: { type: 'string' },
-        config: { type: 'string', short: 'c' },
+        ...SOCKET_OPTIONS,
         json: { type: 'boolean', default: false },
+        watch: { type: 'boolean', short: 'w', default: false },
+        history: { type: 'string', default: `${HISTORY_DEFAULT}` },
       },
     });
-    const { socket, config, json } = values;
-    if (socket !== undefined && config !== undefined)
-      throw usageError('status', 'either --socket or --config, not both');
-    const client = await connectSocket(socket ?? (config === undefined ? DEFAULT_SOCKET : socketOf(config)));
-    try {
-      const status = await client.status();
-      if (json) printJson(status);
-      else for (const line of statusLines(status, new Date())) print(line);
-    } finally {
-      client.close();
-    }
+    const history = historyOf(values.history);
+    const text = (status: AgentStatus): readonly string[] =>
+      values.json ? [JSON.stringify(status)] : statusLines(status, { now: new Date(), history });
+    // Also before watching: that there is no agent at all is told at once.
+    const status = await withAgent('status', values, (client) => client.status());
+    if (values.watch) await watchStatus({ path: socketPath('status', values), text, json: values.json });
+    else if (values.json) printJson(status);
+    else for (const line of text(status)) print(line);
     return Exit.done;
   },
 };
 
 /** @throws CarpError CARP_CONFIG */
-const socketOf = (file: string): string => {
-  const parsed = loadConfig(file);
-  if (parsed.ok) return parsed.config.socket;
-  throw new CarpError('CARP_CONFIG', [`${file} is not valid`, ...parsed.errors.map(describe)].join('\n  '), {
-    remedy: `carp check -c ${file}, or name the socket: carp status --socket PATH`,
-  });
+const historyOf = (text: string): number => {
+  const count = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
+  if (count <= HISTORY_MAX) return count;
+  throw usageError('status', `--history is a number from 0 to ${HISTORY_MAX}, not "${text}"`);
 };

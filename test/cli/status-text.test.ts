@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { statusLines } from '../../src/cli/status-text.ts';
 import type { GroupStatus } from '../../src/engine/status.ts';
-import { statusOf } from '../agent/fakes.ts';
+import { eventOf, statusOf } from '../agent/fakes.ts';
 
 const now = new Date('2026-11-22T12:05:00.123Z');
 const lines = (...groups: readonly GroupStatus[]): readonly string[] =>
-  statusLines({ version: '1.0.0', pid: 7, nodes: ['rpi1'], hosts: [{ node: 'rpi1', groups }] }, now);
+  statusLines({ version: '1.0.0', pid: 7, nodes: ['rpi1'], hosts: [{ node: 'rpi1', groups }] }, { now });
 
 test('a BACKUP shows whose adverts it hears, and the line that FreeBSD prints', () => {
   const master = { address: '192.0.2.11', self: false };
@@ -43,17 +43,59 @@ test('no line is wider than 80 columns, and control characters do not reach the 
   for (const line of shown) assert.ok(line.length <= 80 && !/\p{Cc}/u.test(line), line);
 });
 
-test('demotion is shown with the reasons that make it up', () => {
+test('demotion is shown with the reasons that make it up, since when, and until when', () => {
   const since = '2026-11-22T12:00:00.123Z';
   const ledger = [
-    { reason: 'linkDown', weight: 240, since },
-    { reason: 'backup-job', weight: 20, since },
+    { reason: 'maintenance', weight: 240, since },
+    { reason: 'link-down inside', weight: 240, since: '2026-11-22T12:04:00.123Z' },
+    { reason: 'backup-job', weight: 20, since, until: '2026-11-22T12:10:00.123Z' },
   ];
-  assert.ok(
-    lines(statusOf('rpi1', 'plant', { demotion: 260, ledger })).includes(
-      '  demotion      260: linkDown 240, backup-job 20',
-    ),
+  const shown = lines(statusOf('rpi1', 'plant', { demotion: 500, ledger, intervalMs: 1937.5, masterDownMs: 3937.5 }));
+  assert.deepEqual(shown.slice(4, -1), [
+    '  master        unknown',
+    '  interval      1938 ms, master down after 3938 ms',
+    '  demotion      500: maintenance 240 since 2026-11-22 12:00:00Z',
+    '                link-down inside 240 since 2026-11-22 12:04:00Z',
+    '                backup-job 20 since 2026-11-22 12:00:00Z, ends in 5 min',
+  ]);
+  assert.ok(!lines(statusOf('rpi1', 'plant')).some((line) => line.includes('demotion')));
+});
+
+test('a MASTER shows its lease, and the last transitions with their reasons, as many as asked for', () => {
+  const history = Array.from({ length: 20 }, (_, i) =>
+    eventOf('rpi1', 'plant', {
+      event: 'transition',
+      role: i % 2 === 0 ? 'MASTER' : 'BACKUP',
+      previous: i % 2 === 0 ? 'BACKUP' : 'MASTER',
+      reason: i % 2 === 0 ? 'master-timeout' : 'maintenance',
+      detail: i % 2 === 0 ? 'no advert for 3391 ms' : '192.0.2.12 took over after 4 ms',
+      at: `2026-11-22T11:${59 - i}:00.123Z`,
+    }),
   );
+  const master = { address: '192.0.2.11', self: true };
+  const status = statusOf('rpi1', 'plant', { role: 'MASTER', master, leaseSeconds: 2, history });
+  const shown = (count: number): readonly string[] =>
+    statusLines(
+      { version: '1.0.0', pid: 7, nodes: ['rpi1'], hosts: [{ node: 'rpi1', groups: [status] }] },
+      { now, history: count },
+    );
+  assert.deepEqual(shown(2), [
+    'plant  10@lan  on rpi1',
+    '  carp: MASTER vhid 10 advbase 1 advskew 0',
+    '  since         2026-11-22 12:00:00Z (5 min), startup: for a test',
+    '  addresses     192.0.2.100/24',
+    '  lease         2 s: the kernel drops them when the agent stops renewing',
+    '  master        192.0.2.11 (this host)',
+    '  counters      all 0',
+    '  history       2026-11-22 11:59:00Z BACKUP -> MASTER (master-timeout: no advert',
+    '                for 3391 ms)',
+    '                2026-11-22 11:58:00Z MASTER -> BACKUP (maintenance: 192.0.2.12',
+    '                took over after 4 ms)',
+  ]);
+  const transitions = (count: number): number => shown(count).filter((line) => line.includes(' -> ')).length;
+  assert.deepEqual([0, 1, 20].map(transitions), [0, 1, 20]);
+  assert.equal(lines(status).filter((line) => line.includes(' -> ')).length, 5);
+  for (const line of shown(20)) assert.ok(line.length <= 80, line);
 });
 
 test('an agent without groups says so', () => {
