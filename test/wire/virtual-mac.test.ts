@@ -1,12 +1,14 @@
 /** Groups behind a virtual MAC address: what switches and neighbours learn, and what is left when they go. */
 import assert from 'node:assert/strict';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Capture } from '../support/capture.ts';
-import { Carp, type GroupText } from '../support/carp.ts';
+import { CARP, Carp, type GroupText } from '../support/carp.ts';
 import type { Child } from '../support/child.ts';
 import { Lan, type Machine, run } from '../support/netns.ts';
 import { Prober } from '../support/prober.ts';
-import { missingForAgent } from '../support/requirements.ts';
+import { missingForAgent, unreadableByOthers } from '../support/requirements.ts';
 import { monotonicMs } from '../support/wait.ts';
 
 const VIP = '192.0.2.100';
@@ -14,6 +16,7 @@ const VIP6 = '2001:db8::64';
 const MAC = '00:00:5e:00:01:0a';
 const skip = missingForAgent('tcpdump');
 const START_MS = 15_000;
+const NOBODY = 65_534;
 /** As in ours-with-ours.test.ts. */
 const NOISE_MS = 250;
 const EARLY_MS = 2;
@@ -263,6 +266,79 @@ describe('virtual-mac', { concurrency: 2 }, () => {
     await one.untilRole('INIT', 2000);
     assert.deepEqual(await names(host), ['lo']);
     assert.equal((await one.terminate()).code, 0);
+  });
+
+  test('an agent that was killed hands over when it is back, and then says nothing from the virtual MAC', {
+    skip,
+    timeout: 90_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 2);
+    const [first, second] = [lan.host(1), lan.host(2)];
+    // A lease of 4 s: an agent that a busy machine needs two seconds to start still finds it.
+    const patient = (advskew: number): GroupText => plant(advskew, { deadratio: 5 });
+    const one = Carp.start(lan, first, [patient(0)]);
+    await one.untilRole('MASTER', START_MS);
+    const two = Carp.start(lan, second, [patient(100)]);
+    await two.untilRole('BACKUP', START_MS);
+    const capture = await Capture.start(lan);
+    await capture.untilAdverts(first, 4, START_MS);
+
+    one.child.signal('SIGKILL');
+    await one.child.untilExit(START_MS);
+    const again = Carp.start(lan, first, [patient(0)]);
+    assert.equal((await two.untilRole('MASTER', START_MS)).event.reason, 'bow-out-heard', lan.report());
+    for (const each of [VIP, VIP6]) await lan.untilHolders(each, ['h2'], 1000);
+    const frames = await watchFrames(lan, first);
+    await capture.untilAdverts(second, 4, START_MS);
+    assert.equal(again.role(), 'BACKUP');
+    assert.deepEqual(frames.stdout, []);
+    assert.equal(await portOf(lan, MAC), second.port);
+  });
+
+  test('unicast peers get adverts from the parent, and the addresses are behind the virtual MAC all the same', {
+    skip: skip || missingForAgent('ping'),
+    timeout: 60_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 2);
+    const [first, second] = [lan.host(1), lan.host(2)];
+    const peered = (advskew: number, peer: Machine): GroupText =>
+      plant(advskew, { addresses: [`${VIP}/24`], peers: [peer.ipv4] });
+    const capture = await Capture.start(lan);
+    const one = Carp.start(lan, first, [peered(0, second)]);
+    await one.untilRole('MASTER', START_MS);
+    const two = Carp.start(lan, second, [peered(100, first)]);
+    await capture.untilAdverts(first, 5, START_MS);
+    assert.equal(two.role(), 'BACKUP');
+    for (const { sourceMac, destinationMac } of capture.advertsOf(first))
+      assert.deepEqual([sourceMac, destinationMac], [first.mac, second.mac]);
+    await asksFor(lan, VIP);
+    assert.equal(await neighbour(lan, VIP), MAC);
+  });
+
+  test('a user other than root needs no more than the two capabilities', {
+    skip: skip || missingForAgent('setpriv', 'ping') || unreadableByOthers(CARP),
+    timeout: 60_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    chmodSync(lan.folder, 0o755);
+    for (const folder of [join(lan.folder, host.name), join(lan.folder, host.name, 'state')]) {
+      mkdirSync(folder);
+      chownSync(folder, NOBODY, NOBODY);
+    }
+    const before = await parentSettings(lan, host);
+    const both = '-all,+net_raw,+net_admin';
+    const ids = ['--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups'];
+    const prefix = ['setpriv', ...ids, '--inh-caps', both, '--ambient-caps', both, '--bounding-set', both];
+    const one = Carp.start(lan, host, [plant(0)], { prefix });
+    await one.untilRole('MASTER', START_MS);
+    for (const each of [VIP, VIP6]) {
+      await asksFor(lan, each);
+      assert.equal(await neighbour(lan, each), MAC);
+    }
+    assert.equal((await one.terminate()).code, 0);
+    assert.deepEqual(await names(host), ['lo', 'eth0']);
+    assert.equal(await parentSettings(lan, host), before);
   });
 
   test('an interface that cannot carry a macvlan is refused with what to do', { skip, timeout: 60_000 }, async (t) => {
