@@ -148,6 +148,7 @@ describe('virtual-mac', { concurrency: 2 }, () => {
     assert.deepEqual(await lan.addressList(first), before.addresses);
     assert.equal((await macvlans(first)).length, 1);
     const still = framesOfFirst.stdout.length;
+    t.diagnostic(`frames from the virtual MAC of the dead host: ${framesOfFirst.stdout.map((l) => l.text).join('; ')}`);
     await lan.unsilence(first);
     one = Carp.start(lan, first, [plant(0)]);
     await one.untilRole('BACKUP', START_MS);

@@ -6,7 +6,6 @@
  * What has to survive this process is kept by the kernel: the name and MAC of a macvlan say whose it is, its alias what
  * its parent had before.
  */
-import { existsSync } from 'node:fs';
 import { CarpError } from '../../ports/error.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Family } from '../../protocol/address.ts';
@@ -34,7 +33,7 @@ import {
 } from './macvlan.ts';
 import { addressesOf, linkNamed, type Network } from './network.ts';
 import { noInterface } from './no-interface.ts';
-import { noPermission } from './no-permission.ts';
+import { cannotCarry, refuseWireless } from './no-macvlan.ts';
 import { outcomeText } from './route-socket.ts';
 import { Errno, formatMac, type Link, LinkFlag, type Outcome, type RouteRequest } from './rtnetlink.ts';
 
@@ -84,35 +83,7 @@ interface Device {
   inherited: boolean;
 }
 
-/** Why a macvlan cannot be made. */
-const cannotCarry = (parent: string, outcome: Outcome): CarpError => {
-  const text = outcomeText(outcome);
-  const of = (what: string, remedy: string): CarpError => new CarpError('CARP_NO_INTERFACE', what, { remedy });
-  switch (outcome.errno) {
-    case Errno.EPERM:
-      return noPermission('making a macvlan');
-    case Errno.ENODEV:
-      return noInterface(parent);
-    case Errno.EBUSY:
-      return of(
-        `${parent} cannot carry an interface with a virtual MAC: it belongs to a bridge, a bond or an ipvlan already (${text})`,
-        `give the name of the bridge or bond as interface (ip link show ${parent} names it), or use addressing: interface`,
-      );
-    case Errno.EOPNOTSUPP:
-      return of(`this kernel has no macvlan (${text})`, 'modprobe macvlan, or use addressing: interface');
-    default:
-      return of(
-        `${parent} cannot carry an interface with a virtual MAC: it is no Ethernet interface (${text})`,
-        'use addressing: interface, or name an Ethernet interface: ip -brief link',
-      );
-  }
-};
-
 const isSet = ({ flags }: Link, flag: number): boolean => (flags & flag) !== 0;
-
-/** An access point accepts only one MAC address from a station. */
-const isWireless = (name: string): boolean =>
-  ['phy80211', 'wireless'].some((entry) => existsSync(`/sys/class/net/${name}/${entry}`));
 
 class MacvlanDevices implements VirtualDevices {
   readonly #kernel: Kernel;
@@ -216,12 +187,7 @@ class MacvlanDevices implements VirtualDevices {
 
   #make(network: Network, parent: Link, host: VirtualHost): Device {
     refuseHostSettings();
-    if (isWireless(parent.name))
-      throw new CarpError(
-        'CARP_NO_INTERFACE',
-        `${parent.name} is a wireless interface, and access points accept no other MAC address than its own`,
-        { remedy: 'use addressing: interface' },
-      );
+    refuseWireless(parent.name);
     const name = macvlanName(parent.index, host.vhid);
     const mac = virtualMacOf(host.vhid);
     const former = this.#formerOf(network, parent);
