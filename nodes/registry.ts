@@ -28,6 +28,8 @@ export interface RegistryOptions {
   readonly events: EventEmitter;
   /** Folder of leases and memory; only the agent writes there. */
   readonly state: string;
+  /** How long this Node-RED may be silent before its agent takes it to hang; in s, 0 = never. Default: 15. */
+  readonly stallTimeout?: number | undefined;
   /** How long a group outlives its node when the flows do not start again. */
   readonly graceMs?: number;
   /** How long a node waits for the farewell of its group. */
@@ -63,6 +65,7 @@ interface Running {
 
 export const createRegistry = (options: RegistryOptions): Registry => {
   const { agents, events, state, graceMs = GRACE_MS, stopMs = STOP_MS } = options;
+  const stalling = options.stallTimeout === undefined ? {} : { stallTimeout: options.stallTimeout };
   const wanted = new Map<string, Wanted>();
   const leaving = new Set<string>();
   const running$ = new BehaviorSubject<Running>({ plan: planFor([]), own: undefined, services: new Map() });
@@ -111,7 +114,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     configured = hosts;
     own.board.keep(plan.hosts.flatMap(({ node, groups }) => groups.map(({ name }) => ({ node, group: name }))));
     // Not awaited here: an agent that hangs must not keep anybody from stopping it.
-    configuring = own.link.configure({ state, hosts: plan.hosts }).catch((error: unknown) => {
+    configuring = own.link.configure({ state, hosts: plan.hosts, ...stalling }).catch((error: unknown) => {
       const problem = problemOf(error);
       // An agent that is not there is told when it has come, and says so itself.
       if (problem.code === 'CARP_NO_AGENT' || running$.value.plan !== plan) return;

@@ -172,3 +172,34 @@ test('events and problems of the engine name their host', async () => {
   hosts[0]?.problems$.next({ group: 'plant' });
   assert.deepEqual(seen, [event, { node: 'a', group: 'plant' }]);
 });
+
+test('an owner that gives no heartbeat demotes all hosts, also those that are switched on meanwhile, until the next one', async () => {
+  const { agent, hosts, scheduler } = stage();
+  await agent.configure({
+    state,
+    stallTimeout: 15,
+    hosts: ['a', 'b'].map((name) => configOf(name, [groupText('plant')])),
+  });
+  const pass = (ms: number): void => {
+    scheduler.maxFrames = scheduler.frame + ms;
+    scheduler.flush();
+  };
+  pass(14_000);
+  agent.heartbeat();
+  pass(14_000);
+  assert.deepEqual(
+    hosts.flatMap(({ done }) => done),
+    [],
+  );
+  pass(2000);
+  assert.deepEqual(
+    hosts.map(({ done }) => done),
+    [['demote'], ['demote']],
+  );
+  await agent.simulate({ node: 'a', action: 'crash' });
+  await agent.simulate({ node: 'a', action: 'revive' });
+  assert.deepEqual(hosts[2]?.done, ['demote']);
+  agent.heartbeat();
+  assert.deepEqual(hosts[1]?.done, ['demote', 'restore']);
+  assert.deepEqual(hosts[2]?.done, ['demote', 'restore']);
+});

@@ -84,6 +84,11 @@ export class Child {
     this.#process.stdin?.end(text);
   }
 
+  /** Gives it one more line of input. */
+  writeLine(text: string): void {
+    this.#process.stdin?.write(`${text}\n`);
+  }
+
   /** The first line of either stream that matches. */
   line(pattern: RegExp): Line | undefined {
     return [...this.stdout, ...this.stderr].find(({ text }) => pattern.test(text));
