@@ -10,10 +10,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   check: () => import('./check.ts'),
   decode: () => import('./decode.ts'),
   demote: () => import('./demote.ts'),
+  doctor: () => import('./doctor.ts'),
   'hand-over': () => import('./hand-over.ts'),
   maintenance: () => import('./maintenance.ts'),
   restore: () => import('./restore.ts'),
-  doctor: () => import('./doctor.ts'),
   run: () => import('./run.ts'),
   status: () => import('./status.ts'),
 };
