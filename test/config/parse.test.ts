@@ -200,6 +200,8 @@ for (const settings of [
   { transport: 'memory', interface: 'lan' },
   { announceRefresh: 0 },
   { name: 'Anlage Süd 1' },
+  { hooks: { up: [process.execPath], down: ['env'], timeout: 5 } },
+  { track: [{ name: 'x', command: ['env'] }] },
 ])
   test(`a group with ${JSON.stringify(settings)} is fine`, () => {
     assertFine(group(settings));
@@ -211,6 +213,13 @@ for (const [settings, warning] of [
   [{ advbase: 0, advskew: 0 }, /^groups\[0\]\.advbase: .*2 s/],
   [{ preemptDelay: 5 }, /^groups\[0\]\.preemptDelay: .*preempt/],
   [{ pass: '' }, /^groups\[0\]\.pass: the password is empty/],
+  [{ hooks: { up: ['/no/such/hook'] } }, /^groups\[0\]\.hooks\.up\[0\]: .*does not exist; create it/],
+  [{ hooks: { change: ['/etc/passwd', 'x'] } }, /^groups\[0\]\.hooks\.change\[0\]: .*run chmod \+x \/etc\/passwd/],
+  [{ hooks: { down: ['/etc'] } }, /^groups\[0\]\.hooks\.down\[0\]: .*is no file/],
+  [
+    { track: [{ name: 'x', command: ['no-such-program'] }] },
+    /^groups\[0\]\.track\[0\]\.command\[0\]: .*no folder of PATH/,
+  ],
   [{ pass: undefined }, /^groups\[0\]: the password is empty/],
 ] as const)
   test(`a group with ${JSON.stringify(settings)} is allowed, with a warning`, () => {
@@ -274,4 +283,16 @@ test('what a terminal would obey is not repeated to it', () => {
   const result = parseConfig(host({ ...GROUP, interface: 'a\u001b[2J\u009b2J', 'b\u001b[2J': 1 }));
   assert.equal(result.ok, false);
   assert.ok(errorsOf(result).every((text) => !/\p{Cc}/u.test(text)));
+});
+
+test('a program with a slash in its name starts at the folder of the configuration, one without is looked for in PATH', () => {
+  const hooks = { up: ['./up', './x'], down: ['env', './x'] };
+  const parsed = parseConfig(
+    { groups: [{ ...GROUP, hooks, track: [{ name: 'x', command: ['bin/check'] }] }] },
+    { baseFolder: '/srv/carp' },
+  );
+  assert.ok(parsed.ok);
+  const [one] = parsed.config.groups;
+  assert.deepEqual(one?.hooks, { up: ['/srv/carp/up', './x'], down: ['env', './x'], timeout: 30 });
+  assert.deepEqual(one?.track[0]?.command, ['/srv/carp/bin/check']);
 });
