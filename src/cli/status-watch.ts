@@ -111,8 +111,8 @@ const essence = (seen: Seen): string => {
 };
 
 const page = (lines: readonly string[], rows: number): string => {
-  // The last row stays free: a newline there would scroll.
-  const visible = lines.slice(0, Math.max(1, rows - 1));
+  // The last row stays free: a newline there would scroll. A terminal that does not know its size says 0.
+  const visible = rows > 1 ? lines.slice(0, rows - 1) : lines;
   return `${Screen.home}${visible.map((line) => `${line}${Screen.clearLine}\n`).join('')}${Screen.clearBelow}`;
 };
 

@@ -212,6 +212,27 @@ test('carp status --watch prints a block for each change where there is no termi
   assert.deepEqual([(await child.untilExit(5000)).code, child.stderr], [0, []]);
 });
 
+test('carp status --watch draws on a terminal within its rows, and Ctrl-C gives the cursor back', async (t) => {
+  const script = toolPath('script');
+  if (script === undefined) return t.skip('needs script: apt-get install bsdutils');
+  let status = statusOf('a', 'plant');
+  const { path } = await agentOn(t, {
+    status: () => ({ version: '0.0.0', pid: 7, nodes: ['a'], hosts: [{ node: 'a', groups: [status] }] }),
+  });
+  const watch = `stty rows 4; exec '${process.execPath}' '${MAIN}' status --watch --socket '${path}'`;
+  const child = new Child('script', [script, '-qec', watch, '/dev/null'], { env: { SHELL: '/bin/sh' } });
+  t.after(() => child.stop('SIGKILL'));
+  await child.untilLine(/carp: BACKUP vhid 10/, START_MS);
+  status = { ...status, role: 'MASTER' };
+  await child.untilLine(/carp: MASTER vhid 10/, START_MS);
+  child.writeLine('\u0003');
+  assert.equal((await child.untilExit(5000)).code, 0, child.report());
+  const shown = child.stdout.map(({ text }) => text).join('\n');
+  assert.ok(shown.startsWith('\u001b[?25l\u001b[2J'), child.report());
+  assert.match(shown, /\?25h/);
+  assert.ok(!shown.includes('addresses'), 'the fourth line has no room');
+});
+
 test('carp status --watch goes on when the agent is restarted', async (t) => {
   const path = join(folderFor(t), 'agent.sock');
   const agent = idleAgent({
