@@ -9,7 +9,7 @@ import type { Child } from '../support/child.ts';
 import { Lan, type Machine, run } from '../support/netns.ts';
 import { Prober } from '../support/prober.ts';
 import { missingForAgent, unreadableByOthers } from '../support/requirements.ts';
-import { monotonicMs } from '../support/wait.ts';
+import { monotonicMs, until } from '../support/wait.ts';
 
 const VIP = '192.0.2.100';
 const VIP6 = '2001:db8::64';
@@ -242,7 +242,7 @@ describe('virtual-mac', { concurrency: 2 }, () => {
   });
 
   test('a parent that loses its carrier, or is deleted, takes the macvlan along, and nothing else', {
-    skip,
+    skip: skip || missingForAgent('ping'),
     timeout: 60_000,
   }, async (t) => {
     const lan = await Lan.create(t, 1);
@@ -255,9 +255,18 @@ describe('virtual-mac', { concurrency: 2 }, () => {
     await one.untilRole('MASTER', START_MS);
     await lan.untilHolders(VIP, ['h1'], 1000);
 
-    // Somebody tidies up too much: the group starts again with another macvlan.
+    // Somebody switches the macvlan off: it is switched on again.
     const [device] = await macvlans(host);
     assert.ok(device);
+    await run('ip', '-n', host.namespace, 'link', 'set', device.ifname, 'down');
+    await until('the macvlan to be up again', 2000, async () => (await macvlans(host))[0]?.flags.includes('UP'));
+    for (const each of [VIP, VIP6]) {
+      await lan.untilHolders(each, ['h1'], 1000);
+      await asksFor(lan, each);
+    }
+    assert.equal(one.role(), 'MASTER');
+
+    // Somebody tidies up too much: the group starts again with another macvlan.
     await run('ip', '-n', host.namespace, 'link', 'del', device.ifname);
     await one.untilRole('INIT', 2000);
     await one.untilRole('MASTER', START_MS);

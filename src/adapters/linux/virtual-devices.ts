@@ -138,10 +138,12 @@ class MacvlanDevices implements VirtualDevices {
     if (outcome.errno !== 0)
       throw new CarpError('CARP_NO_INTERFACE', `${device.name} cannot be switched on: ${outcomeText(outcome)}`);
     device.holds += 1;
-    let lowered = false;
+    const watching = this.#kernel.events$.subscribe((event) => {
+      if (event.type === 'link' && event.link.index === device.index) this.#keepUp(device);
+    });
     return () => {
-      if (lowered) return;
-      lowered = true;
+      if (watching.closed) return;
+      watching.unsubscribe();
       this.#lower(device);
     };
   };
@@ -152,6 +154,14 @@ class MacvlanDevices implements VirtualDevices {
     device.inherited = false;
     this.#lower(device);
   };
+
+  /** Somebody may have switched it off; a MASTER that nobody can reach is worse than none. */
+  #keepUp(device: Device): void {
+    const link = this.#kernel.read().links.get(device.index);
+    if (link === undefined || isSet(link, LinkFlag.UP)) return;
+    this.#log('warn', `somebody switched ${device.name} off; it was switched on again`);
+    this.#quietly(setUp(device));
+  }
 
   #lower(device: Device): void {
     device.holds -= 1;
