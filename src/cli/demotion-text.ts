@@ -6,6 +6,9 @@ export const outcomeLine = ({ group, previous, role, demotion, handedOver }: Dem
   if (handedOver !== undefined)
     return `${group}: ${handedOver.address} took over after ${handedOver.afterMs} ms; ${role}, demotion ${demotion}`;
   if (previous === 'MASTER' && role === 'MASTER' && demotion >= HAND_OVER_WEIGHT)
-    return `${group}: nobody took over, still MASTER as the last resort; demotion ${demotion}`;
+    return (
+      `${group}: nobody took over, still MASTER as the last resort, demotion ${demotion}; ` +
+      `when another host is there: carp hand-over ${group}`
+    );
   return `${group}: ${role}, demotion ${demotion}`;
 };

@@ -100,6 +100,13 @@ describe('maintenance', () => {
     await sim.answer(sim.agent.simulate({ node: 'b', action: 'crash' }));
     const alone = await sim.outcome(sim.agent.maintenance({ node: 'a', on: true }));
     assert.deepEqual(alone, [true, ['plant', 'MASTER > MASTER', 240, undefined]]);
+    // What the command then advises: hand over as soon as somebody is there.
+    await sim.answer(sim.agent.simulate({ node: 'b', action: 'revive' }));
+    await sim.pass(5000);
+    assert.deepEqual([sim.group('a').role, sim.group('b').role], ['MASTER', 'BACKUP']);
+    await sim.answer(sim.agent.handOver({ node: 'a', group: 'plant' }));
+    await sim.pass(5000);
+    assert.deepEqual([sim.group('a').role, sim.group('b').role], ['BACKUP', 'MASTER']);
 
     const other = await pair(t);
     await other.outcome(other.agent.maintenance({ node: 'a', on: true }));

@@ -13,6 +13,7 @@ import { createWorld, noSurroundings } from '../../src/agent/world.ts';
 import { createHost } from '../../src/engine/create-host.ts';
 import type { GroupStatus } from '../../src/engine/status.ts';
 import { CarpError } from '../../src/ports/error.ts';
+import { monotonicMs } from '../support/wait.ts';
 import { configOf, groupText, stage } from './fakes.ts';
 
 export interface SimulatedAgent {
@@ -36,6 +37,8 @@ export const stateFolder = (t: TestContext): string => {
 };
 
 const STEP_MS = 1;
+/** Real time: the disk may be slow. */
+const ANSWER_MS_MAX = 30_000;
 
 export const simulatedAgent = (): SimulatedAgent => {
   const scheduler = new VirtualTimeScheduler(VirtualAction, 0);
@@ -60,7 +63,11 @@ export const simulatedAgent = (): SimulatedAgent => {
       settled = true;
     });
     done.catch(() => undefined);
-    while (!settled) await pass(STEP_MS);
+    const end = monotonicMs() + ANSWER_MS_MAX;
+    while (!settled) {
+      await pass(STEP_MS);
+      if (monotonicMs() > end) throw new Error(`waited ${ANSWER_MS_MAX} ms for the agent's answer in vain`);
+    }
     return done;
   };
 

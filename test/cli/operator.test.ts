@@ -58,7 +58,7 @@ const agentOn = async (t: TestContext, more: Partial<Agent> = {}) => {
 
 const OUTCOME = [
   'plant: 192.0.2.12 took over after 4 ms; BACKUP, demotion 240',
-  'lab: nobody took over, still MASTER as the last resort; demotion 240',
+  'lab: nobody took over, still MASTER as the last resort, demotion 240; when another host is there: carp hand-over lab',
   'office: BACKUP, demotion 240',
 ];
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { Capture } from '../support/capture.ts';
 import { CARP, Carp, type GroupText } from '../support/carp.ts';
 import type { Child } from '../support/child.ts';
 import { Lan, type Machine } from '../support/netns.ts';
@@ -11,7 +12,7 @@ import { missingForAgent } from '../support/requirements.ts';
 import { monotonicMs } from '../support/wait.ts';
 
 const VIP = '192.0.2.100';
-const skip = missingForAgent();
+const skip = missingForAgent('tcpdump');
 const START_MS = 20_000;
 /** Facts/high-availability.md, pain 9: a planned switch-over must not cost three seconds. */
 const SILENCE_MS_MAX = 300;
@@ -35,6 +36,14 @@ const operate = async (lan: Lan, on: Machine, ...args: readonly string[]) => {
   return { code, stdout: text(child.stdout), stderr: text(child.stderr) };
 };
 
+/** A BACKUP takes over from a MASTER that it has heard, and from no other (DESIGN D5). */
+const untilFollowed = async (lan: Lan, master: Machine, backup: Carp): Promise<Capture> => {
+  await backup.untilRole('BACKUP', START_MS);
+  const capture = await Capture.start(lan);
+  await capture.untilAdverts(master, 2, START_MS);
+  return capture;
+};
+
 describe('operators', { concurrency: 2 }, () => {
   test('carp hand-over names who took over, loses no more than a blink, and fails where nobody takes over', {
     skip,
@@ -51,7 +60,7 @@ describe('operators', { concurrency: 2 }, () => {
     await lan.untilHolders(VIP, ['h1'], 0);
 
     const two = Carp.start(lan, second, [plant(100)]);
-    await two.untilRole('BACKUP', START_MS);
+    await untilFollowed(lan, first, two);
     const prober = await Prober.start(lan, VIP);
     await prober.untilAnsweredBy('h1', 5000);
     const wrong = await operate(lan, second, 'hand-over', 'plant');
@@ -80,7 +89,7 @@ describe('operators', { concurrency: 2 }, () => {
     let one = Carp.start(lan, first, [plant(0, { preempt: true })]);
     await one.untilRole('MASTER', START_MS);
     const two = Carp.start(lan, second, [plant(100)]);
-    await two.untilRole('BACKUP', START_MS);
+    const capture = await untilFollowed(lan, first, two);
 
     const on = await operate(lan, first, 'maintenance', 'on');
     assert.equal(on.code, 0, on.stderr);
@@ -99,8 +108,11 @@ describe('operators', { concurrency: 2 }, () => {
     assert.match(status.stdout, /^ {2}demotion {6}240: maintenance 240 since \d{4}-/m);
     for (const line of status.stdout.split('\n')) assert.ok(line.length <= 80, line);
 
-    // Nobody else is left: better this host than none. Its role comes after more than a master-down time as BACKUP, so
-    // it has heard a worse MASTER for seconds, and has not preempted.
+    // Its own skew is better than that of the MASTER, and it would preempt at the next advert.
+    await capture.untilAdverts(second, 4, START_MS);
+    assert.equal(one.role(), 'BACKUP', 'a host in maintenance does not preempt');
+
+    // Nobody else is left: better this host than none.
     await lan.powerOff(second);
     await one.untilRole('MASTER', START_MS);
     assert.equal(one.transitions().at(-1)?.event.reason, 'master-timeout');
@@ -127,7 +139,7 @@ describe('operators', { concurrency: 2 }, () => {
     const one = Carp.start(lan, first, [plant(0, { preempt: true })]);
     await one.untilRole('MASTER', START_MS);
     const two = Carp.start(lan, second, [plant(100)]);
-    await two.untilRole('BACKUP', START_MS);
+    await untilFollowed(lan, first, two);
 
     const demoted = await operate(lan, first, 'demote', 'backup-job', '--for', '1h');
     assert.equal(demoted.code, 0, demoted.stderr);
