@@ -10,6 +10,10 @@ const RESERVED: readonly Reserved[] = [
   { pattern: /^maintenance$/, remedy: 'use: carp maintenance on, carp maintenance off' },
   { pattern: /^stalled$/, remedy: 'it ends when the program that the agent belongs to answers again' },
   { pattern: /^send-errors$/, remedy: 'it ends when the host can send again: `carp status` counts sendErrors' },
+  {
+    pattern: /^address-failed$/,
+    remedy: 'it ends when the shared addresses can be held: `carp status` says what is wrong',
+  },
   { pattern: /^link-down( |$)/, remedy: 'it ends when the link is up again: ip link' },
   { pattern: /^track( |:|$)/, remedy: 'it ends when the tracked command succeeds again' },
 ];
@@ -20,7 +24,7 @@ export const refuseReserved = (reason: string): void => {
   if (reserved === undefined) return;
   throw new CarpError(
     'CARP_CONFIG',
-    `the reason "${reason}" belongs to the agent itself, as do maintenance, stalled, send-errors, link-down … and track …`,
+    `the reason "${reason}" belongs to the agent itself, as do maintenance, stalled, send-errors, address-failed, link-down … and track …`,
     { remedy: reserved.remedy },
   );
 };

@@ -13,6 +13,12 @@ const HISTORY_MAX = 20;
 type Report = Extract<Effect, { readonly type: 'report' }>;
 type Last = Pick<CarpEvent, 'previous' | 'reason' | 'detail' | 'at' | 'seq'>;
 
+/** What a group's successor of the same name goes on from, when its settings have changed. */
+export interface Past {
+  readonly seq: number;
+  readonly history: readonly CarpEvent[];
+}
+
 /** What is known about one group: the source of its events and of its status. */
 export class Book {
   readonly tally = new Tally();
@@ -24,13 +30,15 @@ export class Book {
   readonly #wallClock: () => Date;
   #role: PublicRole = 'INIT';
   #last: Last;
-  #history: readonly CarpEvent[] = [];
+  #history: readonly CarpEvent[];
+  #isNew = true;
 
-  constructor(settings: GroupSettings, node: string, wallClock: () => Date) {
+  constructor(settings: GroupSettings, node: string, wallClock: () => Date, past: Past = { seq: 0, history: [] }) {
     this.#settings = settings;
     this.#node = node;
     this.#wallClock = wallClock;
-    this.#last = { previous: 'INIT', reason: 'startup', detail: 'has just started', at: this.#at(), seq: 0 };
+    this.#last = { previous: 'INIT', reason: 'startup', detail: 'has just started', at: this.#at(), seq: past.seq };
+    this.#history = past.history;
   }
 
   #at(): string {
@@ -39,11 +47,16 @@ export class Book {
 
   /** Whether the role has never changed. */
   get isNew(): boolean {
-    return this.#last.seq === 0;
+    return this.#isNew;
+  }
+
+  get past(): Past {
+    return { seq: this.#last.seq, history: this.#history };
   }
 
   transition({ role, previous, reason, detail }: Report): CarpEvent {
     this.#role = role;
+    this.#isNew = false;
     this.#last = { previous, reason, detail, at: this.#at(), seq: this.#last.seq + 1 };
     const event: CarpEvent = { event: 'transition', ...this.#common(), at: this.#last.at };
     this.#history = [event, ...this.#history].slice(0, HISTORY_MAX);

@@ -1,5 +1,6 @@
 import { map, Subject, type Subscription } from 'rxjs';
 import { CarpError, problemOf } from '../ports/error.ts';
+import type { Past } from './book.ts';
 import { Group } from './group.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock, HostDemotion } from './host.ts';
 import { Ledger, type Scope } from './ledger.ts';
@@ -27,6 +28,8 @@ class CarpHost implements Host {
   readonly #members = new Map<string, Member>();
   /** A group whose settings changed starts anew when its former self has said farewell. */
   readonly #leaving = new Map<string, Promise<void>>();
+  /** Of groups that have left: their numbers go on if they come back. */
+  readonly #pasts = new Map<string, Past>();
   #settings: HostSettings;
   #ended = false;
 
@@ -70,6 +73,7 @@ class CarpHost implements Host {
     this.#members.delete(name);
     const left = group.stop().finally(() => {
       links.unsubscribe();
+      this.#pasts.set(name, group.past);
       this.#leaving.delete(name);
       this.#startWhenFree(name);
     });
@@ -82,7 +86,9 @@ class CarpHost implements Host {
     if (settings === undefined || this.#ended || this.#members.has(name) || this.#leaving.has(name)) return;
     const { startDelay, demotion: weights } = this.#settings;
     const environment = this.#environmentOf(settings);
-    const group = new Group(settings, { node: this.node, startDelay, environment, weights, ledger: this.#ledger });
+    const past = this.#pasts.get(name);
+    const ledger = this.#ledger;
+    const group = new Group(settings, { node: this.node, startDelay, environment, weights, ledger, past });
     const links = group.events$.subscribe((event) => {
       this.#events$.next(event);
       this.#moveTogether(group, event);

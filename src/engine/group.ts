@@ -16,23 +16,24 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import type { Effect } from '../machine/effects.ts';
 import type { MachineEvent } from '../machine/events.ts';
 import { roleOf } from '../machine/state.ts';
 import type { LeaseRequest } from '../ports/addresses.ts';
 import type { Environment } from '../ports/environment.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
-import type { Packet } from '../ports/transport.ts';
 import { authenticator } from '../protocol/authentication.ts';
-import { leaseSeconds } from '../protocol/timing.ts';
 import { type Millis, millis } from '../protocol/units.ts';
-import { Book } from './book.ts';
+import { Book, type Past } from './book.ts';
+import { Ear } from './ear.ts';
+import { GroupDemotion } from './group-demotion.ts';
 import type { HandOverReceipt } from './host.ts';
-import { type InboundRules, inspect } from './inbound.ts';
+import type { InboundRules } from './inbound.ts';
 import { interpreter } from './interpreter.ts';
+import { leaseRequest } from './lease-request.ts';
 import type { Ledger } from './ledger.ts';
 import { type MachineStep, runMachine } from './loop.ts';
+import { type Receipt, receiptOf } from './receipt.ts';
 import { sendHealth } from './send-health.ts';
 import type { DemotionWeights, GroupSettings } from './settings.ts';
 import { type SendAdvert, Speaker } from './speaker.ts';
@@ -49,19 +50,9 @@ export interface GroupContext {
   readonly environment: Environment;
   readonly weights: DemotionWeights;
   readonly ledger: Ledger;
+  /** Of the group that this one replaces, because its settings changed. */
+  readonly past?: Past | undefined;
 }
-
-const leaseRequest = (settings: GroupSettings): LeaseRequest | undefined =>
-  settings.addressing === 'manual' || settings.addresses.length === 0
-    ? undefined
-    : {
-        group: settings.name,
-        interface: settings.interface,
-        addresses: settings.addresses,
-        seconds: leaseSeconds(settings.advbase, settings.deadratio),
-      };
-
-type Receipt = Extract<Effect, { readonly type: 'handedOver' | 'nobodyTookOver' }>;
 
 /**
  * One virtual host in action: it joins the pure machine to its wire, its addresses and its timers. It runs from
@@ -78,32 +69,38 @@ export class Group {
   readonly #receipts$ = new Subject<Receipt>();
   /** Whether each advert could be sent. */
   readonly #sent$ = new Subject<boolean>();
+  readonly #demotion: GroupDemotion;
   readonly #speaker: Speaker;
-  readonly #rules: InboundRules;
+  readonly #ear: Ear;
   readonly #running = new Subscription();
   #wire: Wire | undefined;
-  /** The count of lost packets when the last genuine advert came. */
-  #droppedBefore = 0;
 
   constructor(settings: GroupSettings, context: GroupContext) {
     const { environment, node } = context;
     this.settings = settings;
     this.#context = context;
     this.#log = (level, message, fields) => environment.log(level, message, { node, group: settings.name, ...fields });
-    this.#book = new Book(settings, node, environment.wallClock);
+    this.#book = new Book(settings, node, environment.wallClock, context.past);
+    const { weights, ledger } = context;
+    const { scheduler } = environment;
+    this.#demotion = new GroupDemotion({ settings, weights, ledger, scheduler, canTake: () => this.#canTake() });
     const { vhid } = settings;
     const addresses = settings.addresses.map(({ address }) => address);
     const authentic = authenticator({ vhid, addresses }, environment.signer(settings.key));
     const { random64 } = environment;
     this.#speaker = new Speaker({ vhid, authenticator: authentic, form: 'with-link-local', random64 });
-    this.#rules = { vhid, authenticator: authentic, isOwn: (advert) => this.#speaker.isOwn(advert) };
+    const isOwn: InboundRules['isOwn'] = (advert) => this.#speaker.isOwn(advert);
+    this.#ear = new Ear({ vhid, authenticator: authentic, isOwn }, this.#book.tally, this.#log);
   }
 
   /** Called once, when whoever wants to hear of the first transitions has subscribed. */
   start(): void {
     const { scheduler } = this.#context.environment;
     this.#running.add(
-      sendHealth(this.#sent$, () => this.#canSend(), scheduler).subscribe((healthy) => this.#demoteForSending(healthy)),
+      sendHealth(this.#sent$, () => this.#canSend(), scheduler).subscribe((healthy) => {
+        this.#log(healthy ? 'info' : 'error', healthy ? 'can send again' : 'cannot send, and is demoted');
+        this.#demotion.sending(healthy);
+      }),
     );
     this.#running.add(
       this.#run()
@@ -138,8 +135,9 @@ export class Group {
       map(({ wire }) => wire),
       distinctUntilChanged(),
       switchMap((wire) => wire?.packets$ ?? EMPTY),
-      map((packet) => this.#hear(packet)),
-      filter((event) => event !== undefined),
+      map((packet) => this.#ear.hear(packet)),
+      filter((advert) => advert !== undefined),
+      map((advert): MachineEvent => ({ type: 'advertReceived', advert, at: this.#now() })),
     );
     const readiness$ = standing$.pipe(map((standing) => this.#readiness(standing, request)));
     const demotion$ = ledger
@@ -166,7 +164,8 @@ export class Group {
 
   #readiness(standing: Standing, request: LeaseRequest | undefined): MachineEvent {
     const at = this.#now();
-    this.#demoteForLink(!standing.ready);
+    // A group that has never been ready leaves nothing behind that others would have to follow.
+    if (standing.ready || !this.#book.isNew) this.#demotion.link(!standing.ready);
     if (!standing.ready) return { type: 'becameUnready', reason: 'link-down', detail: standing.detail, at };
     const { sources } = standing;
     if (!this.#book.isNew) return { type: 'becameReady', sources, reason: 'link-up', inherits: false, at };
@@ -174,23 +173,14 @@ export class Group {
     return { type: 'becameReady', sources, reason: 'startup', inherits, at };
   }
 
-  /** Others must move when this group cannot be MASTER; it has been able to before, or there is nothing to move away from. */
-  #demoteForLink(lost: boolean): void {
-    const { ledger, weights } = this.#context;
-    const { name, sync } = this.settings;
-    const scope = weights.scope === 'host' ? { of: 'host' as const } : { of: 'sync' as const, name: sync ?? '' };
-    if (weights.scope === 'sync' && sync === undefined) return;
-    const reason = `link-down ${name}`;
-    if (!lost) ledger.restore(reason, scope);
-    else if (!this.#book.isNew) ledger.demote({ reason, weight: weights.linkDown, scope });
-  }
-
-  #demoteForSending(healthy: boolean): void {
-    const { ledger, weights } = this.#context;
-    const scope = { of: 'group', name: this.settings.name } as const;
-    if (healthy) ledger.restore('send-errors', scope);
-    else ledger.demote({ reason: 'send-errors', weight: weights.sendErrors, scope });
-    this.#log(healthy ? 'info' : 'error', healthy ? 'can send again' : 'cannot send, and is demoted');
+  #canTake(): boolean {
+    const request = leaseRequest(this.settings);
+    try {
+      if (request !== undefined) this.#context.environment.addresses.check(request);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Sends something that is no advert: an announcement of this host's own address. */
@@ -207,7 +197,7 @@ export class Group {
   }
 
   #stand(standing: Standing): void {
-    if (standing.wire !== this.#wire) this.#droppedBefore = 0;
+    if (standing.wire !== this.#wire) this.#ear.forget();
     this.#wire = standing.wire;
     this.#trouble(standing.ready ? undefined : standing.problem);
   }
@@ -218,21 +208,6 @@ export class Group {
     this.#book.problem = problem;
     this.#problems$.next(problem);
     if (problem !== undefined) this.#log('error', problem.message, { remedy: problem.remedy });
-  }
-
-  #hear(packet: Packet): MachineEvent | undefined {
-    const verdict = inspect(packet, this.#rules);
-    const { tally } = this.#book;
-    if (verdict.type === 'refused') {
-      const { why, source } = verdict;
-      if (tally.count(why))
-        this.#log('warn', `refused an advert of ${source.text}: ${why}`, { times: tally.counters[why] });
-      return undefined;
-    }
-    tally.count('received');
-    tally.count('dropped', packet.dropped - this.#droppedBefore);
-    this.#droppedBefore = packet.dropped;
-    return { type: 'advertReceived', advert: verdict.advert, at: this.#now() };
   }
 
   #speak(effect: SendAdvert): void {
@@ -247,7 +222,7 @@ export class Group {
 
   #drain(): number {
     this.#wire?.drain();
-    return (this.#wire?.dropped() ?? 0) - this.#droppedBefore;
+    return this.#ear.lostSince(this.#wire?.dropped() ?? 0);
   }
 
   #announce(): void {
@@ -260,7 +235,9 @@ export class Group {
     }
   }
 
-  #keep({ state, effects }: MachineStep): void {
+  #keep({ event, state, effects }: MachineStep): void {
+    if (event.type === 'addressesTaken') this.#demotion.addresses(true);
+    if (event.type === 'addressesFailed' || event.type === 'addressesLost') this.#demotion.addresses(false);
     const { master } = this.#book.snapshot();
     this.#book.state = state;
     for (const effect of effects) {
@@ -275,6 +252,11 @@ export class Group {
     const now = this.#book.snapshot();
     // A BACKUP that follows somebody else from now on: nothing has happened here, but what it knows has changed.
     if (now.master?.address !== master?.address) this.#events$.next(now);
+  }
+
+  /** What a group of the same name and other settings goes on from. */
+  get past(): Past {
+    return this.#book.past;
   }
 
   snapshot(): CarpEvent {
@@ -299,27 +281,14 @@ export class Group {
           : `${name} is ${roleOf(this.#book.state)} here, and only a MASTER can hand over`,
         { remedy: 'do that on the host that is MASTER: `carp status` names it' },
       );
-    const receipt = this.#receipt();
+    const receipt = receiptOf(name, this.#receipts$);
     this.#commands$.next({ type: 'handOverRequested', force, at: this.#now() });
     return receipt;
   }
 
   /** How the farewell ends that is under way now, whoever asked for it. @throws (rejects) CarpError CARP_NOBODY */
   farewell(): Promise<HandOverReceipt> | undefined {
-    return this.#book.state.phase.name === 'bowing-out' ? this.#receipt() : undefined;
-  }
-
-  async #receipt(): Promise<HandOverReceipt> {
-    const { name } = this.settings;
-    const outcome = await firstValueFrom(this.#receipts$, { defaultValue: undefined });
-    if (outcome === undefined) throw new CarpError('CARP_FAILED', `${name} ended before anybody took over`);
-    if (outcome.type === 'handedOver') return { address: outcome.to.text, afterMs: outcome.afterMs };
-    const state = outcome.released ? 'its addresses have been released' : 'this host is still MASTER';
-    throw new CarpError('CARP_NOBODY', `nobody took over ${name}; ${state}`, {
-      remedy: outcome.released
-        ? 'start the group on another host'
-        : `start the group on another host, or release its addresses anyway: carp hand-over ${name} --force`,
-    });
+    return this.#book.state.phase.name === 'bowing-out' ? receiptOf(this.settings.name, this.#receipts$) : undefined;
   }
 
   /** Bows out, releases, ends. */
@@ -341,10 +310,7 @@ export class Group {
   }
 
   #end(): void {
-    const { ledger, weights } = this.#context;
-    const { name, sync } = this.settings;
-    ledger.restore('send-errors', { of: 'group', name });
-    ledger.restore(`link-down ${name}`, weights.scope === 'host' ? { of: 'host' } : { of: 'sync', name: sync ?? '' });
+    this.#demotion.clear();
     this.#events$.complete();
     this.#problems$.complete();
     this.#receipts$.complete();

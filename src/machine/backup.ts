@@ -65,8 +65,10 @@ const heardWorse = (state: State, event: EventOf<'advertReceived'>, settings: Ma
       reason: 'master-slow',
       detail: `${numbers}, more than the ${masterDownNow(state, settings)}/256 s after which this host takes over`,
     });
-  // A host in maintenance never preempts, not even one that is slower still (DESIGN D6).
-  if (!settings.preempt || state.demotion >= HAND_OVER_AT) return listen(followed, at, settings);
+  // A host in maintenance never preempts, not even one that is slower still (DESIGN D6); and what an operator gave away is
+  // not taken back.
+  if (!settings.preempt || state.demotion >= HAND_OVER_AT || state.gaveAway === true)
+    return listen(followed, at, settings);
   if (settings.preemptDelay === 0)
     return claim(followed, at, settings, { reason: 'preempt', detail: `${numbers}, this host every ${mine}/256 s` });
   const [next, effects] = listen(followed, at, settings);

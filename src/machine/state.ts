@@ -85,6 +85,8 @@ export interface State {
   readonly inherited?: true;
   /** Since when this host waits to preempt. */
   readonly preemptSince?: Millis;
+  /** An operator handed the group over: whoever holds it now is not preempted, for as long as it lives. */
+  readonly gaveAway?: true;
   /** When any other host was last heard on IPv4: while one is, ties are judged there. */
   readonly heardIpv4At?: Millis;
 }

@@ -76,7 +76,7 @@ export const claim = (
 ): Step => {
   const reign: Reign = { due: after(at, exactIntervalMs(state, settings)), sentAt: at, sent: 1 };
   return [
-    inPhase(without(state, 'preemptSince'), { name: 'claiming', ...because, reign, last: false }),
+    inPhase(without(state, 'preemptSince', 'gaveAway'), { name: 'claiming', ...because, reign, last: false }),
     [
       ...disarm('masterDown', 'stagger', 'preempt'),
       advert('claim', state, settings),
@@ -92,7 +92,7 @@ export const stepDown = (
   settings: MachineSettings,
   because: { readonly reason: Reason; readonly detail: string; readonly first?: readonly Effect[] },
 ): Step => {
-  const [next, effects] = listen(state, at, settings);
+  const [next, effects] = listen(because.reason === 'hand-over' ? { ...state, gaveAway: true } : state, at, settings);
   return [
     next,
     [

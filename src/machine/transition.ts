@@ -61,7 +61,14 @@ const init = (state: State, event: MachineEvent, settings: MachineSettings): Ste
 /** The link or the source address is gone: nothing can be said any more, not even farewell. Unless this is an order. */
 const becameUnready = (state: State, event: Extract<MachineEvent, { readonly type: 'becameUnready' }>): Step => {
   const holding = roleOf(state) === 'MASTER' || state.phase.name === 'taking';
-  const forgetful = without(inPhase(state, { name: 'init' }), 'master', 'better', 'heardIpv4At', 'preemptSince');
+  const forgetful = without(
+    inPhase(state, { name: 'init' }),
+    'master',
+    'better',
+    'heardIpv4At',
+    'preemptSince',
+    'gaveAway',
+  );
   const { phase } = state;
   const ending = phase.name === 'bowing-out' && phase.ending === 'stop';
   const ordered = event.reason === 'forced' || event.reason === 'stop';

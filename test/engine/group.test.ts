@@ -280,6 +280,11 @@ test('equal settings leave a group alone; changed ones restart it with a farewel
   apply({ advskew: advSkew(10) });
   await pass(1100);
   assert.deepEqual(roles(events).slice(2), ['STOPPED stop', 'BACKUP startup']);
+  assert.deepEqual(
+    events.map(({ seq }) => seq),
+    [1, 2, 3, 4],
+    'the numbers of a group go on when its settings change',
+  );
   await pass(3100);
   assert.deepEqual(holders(), ['rpi1']);
 });
@@ -294,4 +299,50 @@ test('a group of two families needs only one of them to follow its master', asyn
   assert.deepEqual(roles(second.events), ['BACKUP startup']);
   assert.deepEqual(lan.holders('2001:db8::100'), ['rpi1']);
   assert.equal(second.host.status().groups[0]?.counters.received, 20);
+});
+
+test('a host that cannot hold the addresses does not preempt again and again', async () => {
+  const { lan, start, pass, holders } = virtualLan();
+  start('rpi2', { advskew: advSkew(100) });
+  await pass(4000);
+  let broken = true;
+  let tries = 0;
+  const { addresses } = lan.host('rpi1');
+  const fragile = {
+    ...addresses,
+    take: (request: Parameters<typeof addresses.take>[0]) => {
+      tries += 1;
+      if (broken) throw new CarpError('CARP_ADDRESS', 'the kernel refused');
+      return addresses.take(request);
+    },
+  };
+  const { host } = start('rpi1', { preempt: true }, { addresses: fragile });
+  await pass(60_000);
+  assert.deepEqual(holders(), ['rpi2']);
+  assert.ok(tries <= 4, `tried ${tries} times in a minute`);
+  const status = () => host.status().groups[0];
+  assert.deepEqual(
+    status()?.ledger.map(({ reason }) => reason),
+    ['address-failed'],
+  );
+  broken = false;
+  await pass(62_000);
+  assert.deepEqual(holders(), ['rpi1']);
+  assert.deepEqual(status()?.ledger, []);
+  assert.equal(status()?.problem, undefined);
+});
+
+test('what an operator handed over is not taken back by preempting, until the successor fails', async () => {
+  const { start, pass, holders } = virtualLan();
+  const first = start('rpi1', { preempt: true });
+  await pass(3500);
+  const second = start('rpi2', { advskew: advSkew(100) });
+  await pass(2500);
+  const receipt = first.host.handOver('plant', { force: false });
+  await pass(30_000);
+  assert.equal((await receipt).address, '192.0.2.12');
+  assert.deepEqual(holders(), ['rpi2']);
+  second.host.crash();
+  await pass(4000);
+  assert.deepEqual(holders(), ['rpi1']);
 });
