@@ -68,6 +68,8 @@ process.on('SIGTERM', () => end(0, LEAVE_MS_MAX));
 process.on('SIGINT', () => end(0, LEAVE_MS_MAX));
 // The terminal of the parent was closed; the parent decides what that means.
 process.on('SIGHUP', () => undefined);
+// A parent that died while this process started has been missed: `disconnect` came before anybody listened.
+if (!process.connected) end(0, LEAVE_MS_MAX);
 
 hurry();
 serve(connection, { agent, caller: 'owner' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -8,29 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { inheritedOptions, LEAVE_MS_MAX } from '../../src/agent/fork-agent.ts';
 import { createSupervisor, STOP_MS_MAX, type Supervisor } from '../../src/agent/supervisor.ts';
 import { Child } from '../support/child.ts';
+import { isAlive } from '../support/processes.ts';
 import { monotonicMs, until } from '../support/wait.ts';
 import { configOf, groupText, SECRET } from './fakes.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'carp-supervisor-'));
 after(() => rmSync(state, { recursive: true, force: true }));
 const beside = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-
-/** An orphan that has ended stays in the process table until process 1 looks at it, which may take seconds. */
-const isZombie = (pid: number): boolean => {
-  try {
-    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-};
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0) && !isZombie(pid);
-  } catch {
-    return false;
-  }
-};
 
 interface Watched {
   readonly supervisor: Supervisor;
