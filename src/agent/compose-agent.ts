@@ -1,6 +1,5 @@
 import { constants, setPriority } from 'node:os';
 import { createMemoryLan } from '../adapters/memory/lan.ts';
-import { createMqttPublisher } from '../adapters/mqtt/publisher.ts';
 import { wallClock } from '../adapters/node/clock.ts';
 import { machineId } from '../adapters/node/machine-id.ts';
 import { monotonicScheduler } from '../adapters/node/scheduler.ts';
@@ -10,7 +9,9 @@ import type { HostConfig } from '../config/types.ts';
 import { createHost } from '../engine/create-host.ts';
 import type { Log } from '../ports/log.ts';
 import { type Agent, createAgent } from './agent.ts';
+import { lazyPublisher } from './lazy-publisher.ts';
 import { createLocks } from './locks.ts';
+import type { PublishingOptions } from './publishing.ts';
 import { linuxSurroundings, memorySurroundings } from './surroundings.ts';
 import { packageVersion } from './version.ts';
 import { createWorld } from './world.ts';
@@ -26,7 +27,7 @@ export const composeAgent = ({ log }: { readonly log: Log }): Agent => {
     wallClock,
     scheduler,
     createHost,
-    createPublisher: (options) => createMqttPublisher({ ...options, machineId: machineId() }),
+    createPublisher: (options) => lazyPublisher(loadMqtt, options),
     settingsOf: hostSettings,
     parseHost,
     world: createWorld({ memory: memorySurroundings(createMemoryLan(scheduler), basics), real, locks: createLocks() }),
@@ -38,6 +39,12 @@ export const composeAgent = ({ log }: { readonly log: Log }): Agent => {
       await real.settled();
     },
   };
+};
+
+/** Most hosts have no broker, and the library takes its time: it is loaded by the first host that has one. */
+const loadMqtt = async (): Promise<PublishingOptions['createPublisher']> => {
+  const { createMqttPublisher } = await import('../adapters/mqtt/publisher.ts');
+  return (options) => createMqttPublisher({ ...options, machineId: machineId() });
 };
 
 /** @throws CarpError CARP_CONFIG */

@@ -1,4 +1,4 @@
-import { Ajv, type SchemaObject, type ValidateFunction } from 'ajv';
+import { Ajv2020, type SchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import { CarpError, problemOf } from '../ports/error.ts';
 import { FOR_MS_MAX, WEIGHT_MAX } from './demotions.ts';
@@ -74,20 +74,24 @@ const configure: SchemaObject = {
   additionalProperties: false,
 };
 
-const ajv = new Ajv({ allErrors: false });
+// Checking these schemas themselves would take longer than compiling them.
+const ajv = new Ajv2020({ allErrors: false, validateSchema: false });
 
-const checker =
-  <Params>(matches: ValidateFunction<Params>) =>
-  (params: unknown): Params => {
-    if (matches(params)) return params;
-    const message = `these parameters are not valid: ${ajv.errorsText(matches.errors, { dataVar: 'params' })}`;
+/** Compiles a schema when it is needed for the first time: most are not in the life of an agent. */
+const checker = <Params>(schema: SchemaObject): ((params: unknown) => Params) => {
+  let compiled: ValidateFunction<Params> | undefined;
+  return (params) => {
+    compiled ??= ajv.compile<Params>(schema);
+    if (compiled(params)) return params;
+    const message = `these parameters are not valid: ${ajv.errorsText(compiled.errors, { dataVar: 'params' })}`;
     throw new ResponseError(ErrorCodes.InvalidParams, message, problemOf(new CarpError('CARP_CONFIG', message)));
   };
+};
 
 /** Turn what came over the wire into typed parameters. @throws ResponseError InvalidParams */
-export const handOverParams = checker<HandOverParams>(ajv.compile(handOver));
-export const maintenanceParams = checker<MaintenanceParams>(ajv.compile(maintenance));
-export const simulateParams = checker<SimulateParams>(ajv.compile(simulate));
+export const handOverParams = checker<HandOverParams>(handOver);
+export const maintenanceParams = checker<MaintenanceParams>(maintenance);
+export const simulateParams = checker<SimulateParams>(simulate);
 
 const named =
   <Params extends { readonly reason: string }>(check: (params: unknown) => Params) =>
@@ -98,9 +102,9 @@ const named =
   };
 
 /** As above; also @throws CarpError CARP_CONFIG for a reason that belongs to the agent */
-export const demoteParams = named(checker<DemoteParams>(ajv.compile(demote)));
-export const restoreParams = named(checker<RestoreParams>(ajv.compile(restore)));
+export const demoteParams = named(checker<DemoteParams>(demote));
+export const restoreParams = named(checker<RestoreParams>(restore));
 
 export const configureParams = checker<Omit<ConfigureParams, 'hosts'> & { readonly hosts: readonly object[] }>(
-  ajv.compile(configure),
+  configure,
 );

@@ -61,6 +61,13 @@ test('defaults are valid themselves', () => {
     if (node.default !== undefined) assert.ok(ajv.validate(node, node.default), `default of ${path}`);
 });
 
+test('the schema is valid itself, by its dialect and in the strict mode of ajv', () => {
+  const ajv = new Ajv2020({ strict: true });
+  ajv.addVocabulary(['unit']);
+  assert.equal(ajv.validateSchema(configSchema), true, ajv.errorsText());
+  ajv.compile(configSchema);
+});
+
 test('the schema is JSON, and names its dialect', () => {
   assert.deepEqual(JSON.parse(JSON.stringify(configSchema)), configSchema);
   assert.equal(configSchema.$schema, 'https://json-schema.org/draft/2020-12/schema');
