@@ -34,7 +34,6 @@ const FATAL: readonly CarpErrorCode[] = [
   'CARP_CONFIG',
   'CARP_NO_PERMISSION',
   'CARP_NO_TRANSPORT',
-  'CARP_NO_INTERFACE',
   'CARP_ADDRESS_IN_USE',
 ];
 /** After a defect, what still works is given this long to release the addresses; leases bound the rest. */
@@ -59,8 +58,9 @@ export const command: Command = {
     if (file === undefined) throw usageError('run', 'which file? name it with -c FILE');
     const config = requiredConfig(file);
     const level = verbose ? 'info' : 'warn';
-    const log = createLog({ stream: process.stderr, wallClock: () => new Date(), json, level });
-    return runForeground({ file, config, json, log });
+    const stderr = { stream: process.stderr, wallClock: () => new Date(), json };
+    const tell = createLog({ ...stderr, level: 'info' });
+    return runForeground({ file, config, json, log: createLog({ ...stderr, level }), tell });
   },
 };
 
@@ -79,9 +79,11 @@ interface Foreground {
   readonly config: HostConfig;
   readonly json: boolean;
   readonly log: Log;
+  /** For answers to what somebody did: they are shown also without --verbose. */
+  readonly tell: Log;
 }
 
-const runForeground = async ({ file, config, json, log: shown }: Foreground): Promise<ExitCode> => {
+const runForeground = async ({ file, config, json, log: shown, tell }: Foreground): Promise<ExitCode> => {
   const isReal = config.groups.some(({ transport }) => transport !== 'memory');
   const missing = isReal && process.platform === 'linux' ? privilegeProblem() : undefined;
   if (missing !== undefined) throw missing;
@@ -96,8 +98,7 @@ const runForeground = async ({ file, config, json, log: shown }: Foreground): Pr
     server = await listenIfPossible(config, agent, log);
     hurry();
     await agent.configure({ state: config.state, hosts: [config] });
-    const fatal = agent.problems().find(({ problem }) => problem !== undefined && FATAL.includes(problem.code));
-    if (fatal?.problem !== undefined) throw startFailure(fatal, fatal.problem);
+    refuseToStart(agent.problems(), config);
   } catch (error) {
     notifier.stopping();
     lines.discard();
@@ -113,7 +114,7 @@ const runForeground = async ({ file, config, json, log: shown }: Foreground): Pr
 
   const reload = (): void => {
     notifier.reloading();
-    void reconfigure({ file, config, agent, log }).then(notifier.ready);
+    void reconfigure({ file, config, agent, log, tell }).then(notifier.ready);
   };
   process.on('SIGHUP', reload);
   const code = await ending.asked;
@@ -144,11 +145,29 @@ const listenIfPossible = async (
   }
 };
 
+/**
+ * An interface that is missing may still come, as a VPN's or a USB adapter's does. Only where all groups miss theirs, a
+ * wrong name is likelier.
+ * @throws CarpError what no waiting can make better
+ */
+const refuseToStart = (notices: readonly ProblemNotice[], { groups }: HostConfig): void => {
+  const absent = notices.filter(({ problem }) => problem?.code === 'CARP_NO_INTERFACE');
+  const fatal = notices.find(({ problem }) => problem !== undefined && FATAL.includes(problem.code));
+  const reason = fatal ?? (absent.length === groups.length ? absent[0] : undefined);
+  if (reason?.problem !== undefined) throw startFailure(reason, reason.problem);
+};
+
 const startFailure = ({ group }: ProblemNotice, problem: NonNullable<ProblemNotice['problem']>): CarpError =>
   new CarpError(problem.code, `group ${group}: ${problem.message}`, { remedy: problem.remedy });
 
 /** Reads the file again. Never rejects: mistakes keep what runs. */
-const reconfigure = async ({ file, config, agent, log }: Omit<Foreground, 'json'> & { readonly agent: Agent }) => {
+const reconfigure = async ({
+  file,
+  config,
+  agent,
+  log,
+  tell,
+}: Omit<Foreground, 'json'> & { readonly agent: Agent }) => {
   const parsed = loadConfig(file);
   if (!parsed.ok) {
     const mistakes = parsed.errors.map(describe).join('; ');
@@ -160,7 +179,7 @@ const reconfigure = async ({ file, config, agent, log }: Omit<Foreground, 'json'
     log('warn', 'another `socket` needs a restart: systemctl restart carp', { socket: parsed.config.socket });
   try {
     await agent.configure({ state: parsed.config.state, hosts: [parsed.config] });
-    log('info', `${file} has been read again`);
+    tell('info', `${file} has been read again`);
   } catch (error) {
     log('error', `${file} was not taken over: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -30,8 +30,8 @@ export interface Lease {
 export interface Addresses {
   /**
    * Looks, without changing anything, whether the addresses can be taken later.
-   * @throws CarpError CARP_ADDRESS_IN_USE: one is there that is permanent or not ours, with the remedy;
-   *   CARP_NO_PERMISSION; CARP_NO_INTERFACE
+   * @throws CarpError CARP_ADDRESS_IN_USE: one is there for good or held by another group, with the remedy; CARP_ADDRESS:
+   *   one is there for some time that is not ours; CARP_NO_PERMISSION; CARP_NO_INTERFACE
    */
   readonly check: (request: LeaseRequest) => void;
   /**

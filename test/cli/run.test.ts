@@ -92,9 +92,11 @@ test('SIGHUP reads the file again: mistakes change nothing, and a new group leav
   write([{ ...plant, vhid: 999 }]);
   child.signal('SIGHUP');
   await child.untilLine(/is not valid, and nothing has changed: .*vhid/, 3000);
+  assert.doesNotMatch(stderrOf(child), /has been read again/);
   write([plant, lab]);
   child.signal('SIGHUP');
   await child.untilLine(/lab 11@lan: INIT -> BACKUP/, 3000);
+  await child.untilLine(/carp\.yaml has been read again$/, 3000);
   write([lab]);
   child.signal('SIGHUP');
   await child.untilLine(/plant 10@lan: MASTER -> STOPPED/, 3000);
@@ -131,6 +133,17 @@ test('an interface that does not exist at the start is named, with exit code 1',
   assert.equal(child.stderr.length, 2, child.report());
   assert.equal(stdoutOf(child), '');
   assert.equal(existsSync(socket), false);
+});
+
+test('an interface that one of two groups misses is a warning, and the other group runs', async (t) => {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return t.skip('needs root on Linux');
+  const { file } = setup([plant, { ...lab, interface: 'nosuch0', transport: 'auto' }]);
+  const child = carp(t, 'run', '-c', file);
+  await child.untilLine(/ plant 10@lan: BACKUP -> MASTER /, START_MS);
+  assert.match(stderrOf(child), /there is no interface nosuch0/);
+  assert.equal(child.stderr.length, 1, child.report());
+  child.signal('SIGTERM');
+  assert.equal((await child.untilExit(3000)).code, 0);
 });
 
 test('without privileges the exit code is 77, with the commands that give them', async (t) => {

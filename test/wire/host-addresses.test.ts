@@ -96,6 +96,23 @@ describe('shared addresses and those of the host', { concurrency: 2 }, () => {
     assert.equal(await lan.exec(host, 'ip', 'addr'), before);
   });
 
+  test('an address that will go by itself is waited for, and stays as it is until then', {
+    skip,
+    timeout: 60_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    // Long enough for a slow start: the agent has to find it there.
+    const lifetime = ['valid_lft', '8', 'preferred_lft', '8'];
+    await run('ip', '-n', host.namespace, 'addr', 'add', '192.0.2.100/24', 'dev', 'eth0', ...lifetime);
+    const agent = Carp.start(lan, host, [group('plant', 10, ['192.0.2.100/24'])]);
+    const { text } = await agent.child.untilLine(/192\.0\.2\.100\/24 is set on eth0 already/, START_MS);
+    assert.match(text, /for up to 10 s more, and not by us/);
+    await agent.untilRole('MASTER', 2 * START_MS);
+    const [entry] = (await lan.addresses(host)).filter(({ local }) => local === '192.0.2.100');
+    assert.equal(entry?.prefix, 32, 'it is ours now');
+  });
+
   test('an address that somebody makes permanent while it is held survives its lease and the agent', {
     skip,
     timeout: 60_000,

@@ -21,12 +21,25 @@ export type IsOurs = (interfaceName: string, entry: AddressEntry) => boolean;
 
 const fullPrefix = ({ address }: Cidr): number => address.bytes.length * 8;
 
+/** Rounded up: what is looked at every other second shall not be told anew each time. */
+const coarse = (seconds: number): number => {
+  const step = seconds > 60 ? 60 : 10;
+  return Math.ceil(seconds / step) * step;
+};
+
+/** An address that will go by itself is another problem than one that stays until somebody removes it. */
 const refuse = (entry: AddressEntry, interfaceName: string): never => {
-  const why = entry.validSeconds === undefined ? 'for good' : `for another ${entry.validSeconds} s, and not by us`;
+  const cidr = formatCidr(entry);
+  const rule = 'a shared address may only be set by the group that shares it';
+  const removal = `ip addr del ${cidr} dev ${interfaceName}`;
+  if (entry.validSeconds === undefined)
+    throw new CarpError('CARP_ADDRESS_IN_USE', `${cidr} is set on ${interfaceName} already, for good: ${rule}`, {
+      remedy: removal,
+    });
   throw new CarpError(
-    'CARP_ADDRESS_IN_USE',
-    `${formatCidr(entry)} is set on ${interfaceName} already, ${why}: a shared address may only be set by the group that shares it`,
-    { remedy: `ip addr del ${formatCidr(entry)} dev ${interfaceName}` },
+    'CARP_ADDRESS',
+    `${cidr} is set on ${interfaceName} already, for up to ${coarse(entry.validSeconds)} s more, and not by us: ${rule}`,
+    { remedy: `wait until it has gone, or: ${removal}` },
   );
 };
 
@@ -42,8 +55,8 @@ const fittingPrefix = (wanted: Cidr, others: readonly AddressEntry[]): number =>
 /**
  * Decides how the addresses of a request are to be taken. Pure.
  *
- * @throws CarpError CARP_NO_INTERFACE; CARP_ADDRESS_IN_USE when one is set that is permanent or not ours, on whatever
- *   interface (link-local addresses count on their own interface only)
+ * @throws CarpError CARP_NO_INTERFACE; CARP_ADDRESS_IN_USE when one is set that is permanent, CARP_ADDRESS when one is
+ *   set that has a lifetime and is not ours; on whatever interface (link-local addresses count on their own only)
  */
 export const planLease = (request: LeaseRequest, network: Network, isOurs: IsOurs): LeasePlan => {
   const link = linkNamed(network, request.interface);
