@@ -1,6 +1,7 @@
 /** carp-role: a message for each change of a group's role, shaped so that it can go straight into mqtt out. */
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { concat, distinctUntilChanged, filter, ignoreElements, map, type Observable, take } from 'rxjs';
+import { roleMessage } from '../src/agent/role-message.ts';
 import type { CarpEvent } from '../src/engine/status.ts';
 import type { GroupView } from './board.ts';
 import { DEFAULT_BASE } from './group-settings.ts';
@@ -59,10 +60,9 @@ const afterStart = ({ started$ }: Registry, view$: Observable<GroupView>): Obser
     filter((event) => event !== undefined),
   );
 
+/** As the agent publishes it itself, so that either may be subscribed to. */
 const messageOf = (event: CarpEvent, base: string): NodeMessage => ({
-  topic: `${base}/${event.group}/node/${event.node}/role`,
-  payload: event.role,
+  ...roleMessage({ base, node: event.node }, event),
   qos: 1,
-  retain: true,
   carp: event,
 });

@@ -1,6 +1,7 @@
 /** From what the editor stores to what an agent runs. */
 import { hostname } from 'node:os';
 import type { NodeDef } from 'node-red';
+import { DEFAULT_SOCKET } from '../src/config/default-socket.ts';
 import { configFailure, parseConfig } from '../src/config/parse.ts';
 import type { HostConfig } from '../src/config/types.ts';
 import { type Problem, problemOf } from '../src/ports/error.ts';
@@ -36,7 +37,6 @@ export interface MqttCredentials {
   readonly password?: string;
 }
 
-export const DEFAULT_SOCKET = '/run/carp/agent.sock';
 export const DEFAULT_MQTT_URL = 'mqtt://127.0.0.1:1883';
 export const DEFAULT_BASE = 'carp';
 

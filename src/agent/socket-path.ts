@@ -1,3 +1,4 @@
+import { DEFAULT_SOCKET } from '../config/default-socket.ts';
 import { CarpError } from '../ports/error.ts';
 
 /** sun_path of unix(7), without the zero byte at its end. A longer path would be cut off in silence. */
@@ -11,5 +12,5 @@ export const checkSocketPath = (path: string): void => {
     bytes === 0
       ? 'the path of the socket is empty'
       : `the path of the socket has ${bytes} bytes, and the system allows ${SOCKET_PATH_BYTES_MAX}: ${path}`;
-  throw new CarpError('CARP_CONFIG', message, { remedy: 'choose a shorter one, such as /run/carp/agent.sock' });
+  throw new CarpError('CARP_CONFIG', message, { remedy: `choose a shorter one, such as ${DEFAULT_SOCKET}` });
 };

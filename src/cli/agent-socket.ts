@@ -1,12 +1,11 @@
 /** How commands find the agent of this machine, and talk to it. */
 import { connectSocket } from '../agent/client.ts';
 import type { RpcClient } from '../agent/rpc-client.ts';
+import { DEFAULT_SOCKET } from '../config/default-socket.ts';
 import { describe } from '../config/findings.ts';
 import { loadConfig } from '../config/load.ts';
 import { CarpError } from '../ports/error.ts';
 import { usageError } from './options.ts';
-
-export const DEFAULT_SOCKET = '/run/carp/agent.sock';
 
 /** For `parseOptions`. */
 export const SOCKET_OPTIONS = {

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { DEFAULT_SOCKET } from '../config/default-socket.ts';
 import { describe } from '../config/findings.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePassword } from '../config/password.ts';
@@ -10,8 +11,6 @@ import { folderFinding, koffiFinding, nodeFinding, privilegeFindings } from './d
 import { networkFindings } from './doctor-network.ts';
 import { type Command, Exit, parseOptions } from './options.ts';
 import { print, printJson, style } from './output.ts';
-
-const DEFAULT_SOCKET = '/run/carp/agent.sock';
 
 const HELP = `Usage: carp doctor [-c FILE] [--json]
 

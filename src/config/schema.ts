@@ -1,3 +1,5 @@
+import { DEFAULT_SOCKET } from './default-socket.ts';
+
 /**
  * The JSON Schema of the configuration file (draft 2020-12). It checks files, completes them with defaults, is shipped
  * as `config.schema.json` for editors, and says title, unit and default of each setting to whoever shows a form.
@@ -367,7 +369,7 @@ export const configSchema = {
       description: 'The Unix socket on which the agent answers.',
       minLength: 1,
       maxLength: 107,
-      default: '/run/carp/agent.sock',
+      default: DEFAULT_SOCKET,
     },
     state: {
       type: 'string',

@@ -72,6 +72,17 @@ describe('carp-role', () => {
     assert.equal(messages[0]?.topic, 'acme/line3/plant/node/rpi1/role');
   });
 
+  test('names topics as the agent does: without empty levels, and with names encoded', async () => {
+    const mqtt = { id: 'm', type: 'carp-mqtt', url: 'mqtt://127.0.0.1', base: '/carp/' };
+    const service = { mode: 'service', socket: '/run/carp/agent.sock', host: 'rpi 1', group: 'my plant' };
+    await helper.load(nodesOn(registryFor(agents)), [tab, mqtt, group({ ...service, mqtt: 'm' }), role(), sink()]);
+    await until(() => agents.connected.size > 0, 'a service');
+    const messages = messagesAt('out');
+    agents.connected.get('/run/carp/agent.sock')?.tell({ node: 'rpi 1', group: 'my plant' }, 'BACKUP');
+    await until(() => messages.length === 1, 'a message');
+    assert.equal(messages[0]?.topic, 'carp/my%20plant/node/rpi%201/role');
+  });
+
   test('does not hear other groups', async () => {
     await load([tab, group(), role(), sink()]);
     const messages = messagesAt('out');
