@@ -1,4 +1,5 @@
 import {
+  type Cidr,
   compareAddresses,
   type IpAddress,
   isMulticast,
@@ -6,7 +7,7 @@ import {
   parseCidr,
   sameAddress,
 } from '../protocol/address.ts';
-import { error, type Finding, type Path, show } from './findings.ts';
+import { error, type Finding, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
 import type { GroupConfig } from './types.ts';
 
@@ -15,6 +16,29 @@ const isLoopback = ({ family, bytes, text }: IpAddress): boolean => (family === 
 const isUnspecified = ({ bytes }: IpAddress): boolean => bytes.every((octet) => octet === 0);
 
 const isBroadcast = ({ family, bytes }: IpAddress): boolean => family === 4 && bytes.every((octet) => octet === 0xff);
+
+/** RFC 3021: a subnet of two addresses has no broadcast address. */
+const PREFIX_WITH_BROADCAST_MAX = 30;
+
+/** What an IPv4 address is in its own subnet, if it is none of a host. */
+const kindInSubnet = ({ address, prefix }: Cidr): string | undefined => {
+  if (address.family !== 4 || prefix > PREFIX_WITH_BROADCAST_MAX) return undefined;
+  const hosts = 2 ** (32 - prefix);
+  const host = new DataView(address.bytes.buffer, address.bytes.byteOffset).getUint32(0) % hosts;
+  if (host === 0) return 'network';
+  return host === hosts - 1 ? 'broadcast' : undefined;
+};
+
+/** Some networks are numbered like that, so it is not refused. */
+const subnetHints = (texts: readonly (string | undefined)[], at: Path): readonly Finding[] =>
+  texts.flatMap((text, i) => {
+    const cidr = text === undefined ? undefined : parseCidr(text);
+    if (cidr === undefined || unfitKind(cidr.address) !== undefined) return [];
+    const kind = kindInSubnet(cidr);
+    return kind === undefined
+      ? []
+      : [warning([...at, i], `${text} is the ${kind} address of its own subnet; use one of a host`)];
+  });
 
 /** What kind of address it is, if no host can have it. */
 const unfitKind = (address: IpAddress): string | undefined => {
@@ -104,6 +128,7 @@ export const addressRules = (group: Loose<GroupConfig>, at: Path): readonly Find
   const peers = checkAll(group.peers ?? [], [...at, 'peers'], checkBare);
   return [
     ...shared.findings,
+    ...subnetHints(group.addresses ?? [], [...at, 'addresses']),
     ...sources.findings,
     ...peers.findings,
     ...overlap(

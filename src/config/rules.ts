@@ -1,5 +1,5 @@
 /** What a schema cannot say. All rules look at everything, so that all mistakes are told at once. */
-import { parseCidr } from '../protocol/address.ts';
+import { isLinkLocal, parseCidr } from '../protocol/address.ts';
 import { addressRules } from './address-rules.ts';
 import { hookAndTrackRules } from './command-rules.ts';
 import { error, type Finding, formatPath, type Path, show, warning } from './findings.ts';
@@ -59,7 +59,8 @@ const timingRules = (group: Loose<GroupConfig>, at: Path): readonly Finding[] =>
     advbase === 0 &&
       warning(
         [...at, 'advbase'],
-        'with 0, a killed agent leaves its address behind for up to 2 s after the takeover; use 1 or more',
+        'with 0, a killed agent leaves its address behind for up to 2 s after the takeover, and any host whose ' +
+          'master-down time is shorter than the interval of the MASTER takes over, whatever `preempt` says; use 1 or more',
       ),
     preemptDelay !== undefined &&
       preemptDelay > 0 &&
@@ -101,9 +102,8 @@ const claimsOf = (group: Loose<GroupConfig>, i: number): readonly Claimed[] => {
   const { name, interface: link, vhid, addresses = [] } = group;
   const names =
     name === undefined ? [] : [{ key: `name ${name}`, path: [...at, 'name'], what: `the name ${show(name)}` }];
-  if (link === undefined) return names;
   const vhids =
-    vhid === undefined
+    vhid === undefined || link === undefined
       ? []
       : [{ key: `vhid ${vhid} ${link}`, path: [...at, 'vhid'], what: `vhid ${vhid} on ${show(link)}` }];
   const shared = addresses.flatMap((text, j) => {
@@ -113,7 +113,9 @@ const claimsOf = (group: Loose<GroupConfig>, i: number): readonly Claimed[] => {
       addresses.findIndex((other) => other !== undefined && parseCidr(other)?.address.text === cidr?.address.text) ===
       j;
     if (cidr === undefined || !isFirst) return [];
-    return [{ key: `address ${cidr.address.text} ${link}`, path: [...at, 'addresses', j], what: cidr.address.text }];
+    // One host, one holder: the kernel would answer for it on each of its interfaces. A link-local one is another there.
+    const scope = isLinkLocal(cidr.address) ? (link ?? '') : '';
+    return [{ key: `address ${cidr.address.text} ${scope}`, path: [...at, 'addresses', j], what: cidr.address.text }];
   });
   return [...names, ...vhids, ...shared];
 };

@@ -101,8 +101,8 @@ for (const [what, text, expected] of [
   });
 
 test('anchors may be used, but not to blow up', () => {
-  const shared = 'groups:\n  - &a {name: a, interface: eth0, vhid: 1, pass: x, addresses: &list [192.0.2.1/24]}\n';
-  assert.ok(load(`${shared}  - {name: b, interface: eth1, vhid: 1, pass: x, addresses: *list}\n`).ok);
+  const shared = 'groups:\n  - &a {name: a, interface: eth0, vhid: 1, pass: x, peers: &list [192.0.2.12]}\n';
+  assert.ok(load(`${shared}  - {name: b, interface: eth1, vhid: 1, pass: x, peers: *list}\n`).ok);
   const bomb = Array.from({ length: 20 }, (_, i) => `a${i}: &a${i} [${Array(9).fill(i === 0 ? 'x' : `*a${i - 1}`)}]`);
   assert.match(failure(load(bomb.join('\n'))), /repeats anchored values too often/);
 });

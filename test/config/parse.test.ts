@@ -210,7 +210,10 @@ for (const settings of [
 for (const [settings, warning] of [
   [{ deadratio: 1 }, /^groups\[0\]\.deadratio: .*use 3/],
   [{ advbase: 86 }, /^groups\[0\]\.advbase: .*85/],
-  [{ advbase: 0, advskew: 0 }, /^groups\[0\]\.advbase: .*2 s/],
+  [{ advbase: 0, advskew: 0 }, /^groups\[0\]\.advbase: .*2 s.*takes over, whatever `preempt` says/],
+  [{ addresses: ['192.0.2.0/24'] }, /^groups\[0\]\.addresses\[0\]: .*the network address of its own subnet/],
+  [{ addresses: ['192.0.2.127/25'] }, /^groups\[0\]\.addresses\[0\]: .*the broadcast address of its own subnet/],
+  [{ addresses: ['192.0.2.255/30'] }, /^groups\[0\]\.addresses\[0\]: .*broadcast/],
   [{ preemptDelay: 5 }, /^groups\[0\]\.preemptDelay: .*preempt/],
   [{ pass: '' }, /^groups\[0\]\.pass: the password is empty/],
   [{ hooks: { up: ['/no/such/hook'] } }, /^groups\[0\]\.hooks\.up\[0\]: .*does not exist; create it/],
@@ -228,6 +231,27 @@ for (const [settings, warning] of [
     assert.equal(result.warnings.length, 1);
     assert.match(warningsOf(result)[0] ?? '', warning);
   });
+
+test('addresses that only look like those of a subnet are not warned of', () => {
+  assertFine(group({ addresses: ['192.0.3.0/23', '192.0.2.0/31', '192.0.2.255/32', '2001:db8::/64'] }));
+});
+
+test('one host cannot share an address twice, on whatever interfaces; link-local ones are counted for each', () => {
+  const other = { ...GROUP, name: 'b', interface: 'eth1' };
+  assertError(parseConfig(host(GROUP, other)), 'groups[1].addresses[0]', /already used by groups\[0\]\.addresses\[0\]/);
+  assertError(
+    parseConfig(host(GROUP, { ...other, addresses: ['192.0.2.100/32'] })),
+    'groups[1].addresses[0]',
+    /already used/,
+  );
+  const local = { addresses: ['fe80::100/64'] };
+  assertFine(parseConfig(host({ ...GROUP, ...local }, { ...other, ...local })));
+  assertError(
+    parseConfig(host({ ...GROUP, ...local }, { ...other, ...local, interface: 'eth0', vhid: 11 })),
+    'groups[1].addresses[0]',
+    /already used/,
+  );
+});
 
 test('advbase 85 is not warned of', () => {
   assertFine(group({ advbase: 85 }));
