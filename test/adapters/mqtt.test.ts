@@ -228,6 +228,7 @@ describe('Mosquitto', { skip: needsMosquitto }, () => {
     }
     using(await startMosquitto({ port }), (it) => it.stop());
     await until('the last event is heard', () => ears.heard.filter(({ topic }) => topic === EVENT).length === 3);
+    assert.match(warnings(host).at(-1) ?? '', /^warn mqtt: connected again to/);
     assert.deepEqual(
       ears.heard.filter(({ topic }) => topic === EVENT).map(({ payload }) => JSON.parse(payload).seq),
       [2, 3, 4],
@@ -249,7 +250,8 @@ describe('Mosquitto', { skip: needsMosquitto }, () => {
     await until('the refusal is said', () => host.lines.length > 0);
     writeFileSync(passwordFile, `${user.password}\n`);
     await until('the birth is heard', () => ears.last(STATUS) === 'online');
-    assert.equal(warnings(host).length, 1, host.lines.join('\n'));
+    assert.equal(warnings(host).length, 2, host.lines.join('\n'));
+    assert.match(warnings(host)[1] ?? '', /mqtt: connected to/, 'whoever read the warning reads that it is over');
     assert.match(warnings(host)[0] ?? '', /Not authorized.*check mqtt\.username and mqtt\.passwordFile/);
     assert.doesNotMatch(host.lines.join('\n'), /battery|staple|correct|horse|url-secret/);
   });

@@ -69,12 +69,20 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   /** On the monotonic clock, in ms. */
   let connectedAt: number | undefined;
   let connected = false;
+  let wasConnected = false;
 
   const session = (client: MqttClient): Observable<never> => {
     connected = true;
     connectedAt = performance.now();
+    // Whoever read that something is wrong reads as well that it is over.
+    const level = said === undefined ? 'info' : 'warn';
+    log(level, `mqtt: connected ${wasConnected ? 'again ' : ''}to ${broker}`, {
+      broker,
+      protocol: version === 5 ? '5' : '3.1.1',
+      clientId,
+    });
     said = undefined;
-    log('info', `mqtt: connected to ${broker}`, { broker, protocol: version === 5 ? '5' : '3.1.1', clientId });
+    wasConnected = true;
     outbox.begin(snapshots());
     sayDropped();
     const refused = ({ text }: MqttFailure): void => say(`${broker} refuses what is published: ${text}`);

@@ -40,6 +40,7 @@ const printable = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
 
 const asText = (fields: Readonly<Record<string, unknown>>): string =>
   Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join('');
 
