@@ -153,9 +153,12 @@ describe('the owner of an agent', { concurrency: 2 }, () => {
     const [first, second] = [lan.host(1), lan.host(2)];
     const untouched = await lan.addressList(first);
     const prober = await Prober.start(lan, VIP);
+    const capture = await Capture.start(lan);
     const owner = await startOwner(lan, first);
     const peer = Carp.start(lan, second, [plant(100)]);
     await peer.untilRole('BACKUP', START_MS);
+    // A BACKUP obeys the farewell of a MASTER that it has heard before.
+    await capture.untilAdverts(first, 2, START_MS);
     await prober.untilAnsweredBy('h1', 5000);
     const killed = monotonicMs();
     owner.signal('SIGKILL');
