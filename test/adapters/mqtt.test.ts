@@ -22,6 +22,7 @@ import { carpEvent } from './mqtt-events.ts';
 
 const STATUS = 'carp/node/rpi1/status';
 const ROLE = 'carp/plant/node/rpi1/role';
+const ROLE_OF_LAB = 'carp/lab/node/rpi1/role';
 const STATE = 'carp/plant/node/rpi1/state';
 const EVENT = 'carp/plant/node/rpi1/event';
 
@@ -135,9 +136,12 @@ for (const { name, skip, start, protocol } of brokers) {
     test('close tells what the engine said last, then offline, and then the broker forgets the will', async () => {
       const { url } = await broker();
       const ears = await listener(url);
-      const { events$, publisher, lines } = publishTo(url);
+      let known: readonly CarpEvent[] = [];
+      const { events$, publisher, lines } = publishTo(url, { snapshots: () => known });
       await until('the birth is heard', () => ears.last(STATUS) === 'online');
-      events$.next(carpEvent({ role: 'STOPPED', previous: 'MASTER', reason: 'stop', seq: 3 }));
+      const stopped = carpEvent({ role: 'STOPPED', previous: 'MASTER', reason: 'stop', seq: 3 });
+      known = [{ ...stopped, event: 'snapshot' }];
+      events$.next(stopped);
       events$.complete();
       const began = Date.now();
       const closing = publisher.close();
@@ -267,6 +271,28 @@ describe('Mosquitto', { skip: needsMosquitto }, () => {
     assert.equal(warnings(host).length, 1, host.lines.join('\n'));
     assert.match(warnings(host)[0] ?? '', /refuses what is published: .*Not authorized/);
     assert.equal(ears.last(ROLE), undefined);
+  });
+
+  test('a group that was removed leaves nothing behind after its STOPPED; one that stops with its agent does', async () => {
+    const broker = using(await startMosquitto(), (it) => it.stop());
+    const ears = await listener(broker.url);
+    const [plant, lab] = ['plant', 'lab'].map((group) => carpEvent({ group, event: 'snapshot', seq: 1 }));
+    assert.ok(plant !== undefined && lab !== undefined);
+    let configured = [plant, lab];
+    const { publisher, events$ } = publishTo(broker.url, { snapshots: () => configured });
+    await until('both roles are heard', () => ears.last(ROLE) === 'MASTER' && ears.last(ROLE_OF_LAB) === 'MASTER');
+    configured = [lab];
+    events$.next(carpEvent({ role: 'STOPPED', seq: 2 }));
+    await until('the role is taken back', () => ears.last(ROLE) === '' && ears.last(STATE) === '');
+    const roles = ears.heard.filter(({ topic }) => topic === ROLE).map(({ payload }) => payload);
+    assert.deepEqual(roles, ['MASTER', 'STOPPED', '']);
+    configured = [{ ...lab, role: 'STOPPED' }];
+    events$.next(carpEvent({ group: 'lab', role: 'STOPPED', seq: 2 }));
+    await publisher.close();
+    const late = await listener(broker.url);
+    await until('what is left is heard', () => late.last(STATUS) === 'offline' && late.last(ROLE_OF_LAB) !== undefined);
+    assert.equal(late.last(ROLE_OF_LAB), 'STOPPED');
+    assert.deepEqual([late.last(ROLE), late.last(STATE)], [undefined, undefined]);
   });
 
   test('a state that changed without a change of role is published before long', async () => {

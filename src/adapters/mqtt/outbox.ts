@@ -1,5 +1,13 @@
 import type { CarpEvent } from '../../engine/status.ts';
-import { eventMessage, type Message, roleMessage, stateMessage, statusMessage, type TopicScope } from './topics.ts';
+import {
+  eventMessage,
+  forgettingMessages,
+  type Message,
+  roleMessage,
+  stateMessage,
+  statusMessage,
+  type TopicScope,
+} from './topics.ts';
 
 /** How many transitions wait for a broker that is away or slow; the oldest give way. */
 export const EVENTS_MAX = 1000;
@@ -8,6 +16,8 @@ export const EVENTS_MAX = 1000;
 export interface Outgoing {
   readonly message: Message;
   readonly event?: CarpEvent;
+  /** The group that is forgotten by it. */
+  readonly forgets?: string;
   /** The farewell: nothing follows. */
   readonly last?: true;
 }
@@ -28,6 +38,8 @@ export class Outbox {
   readonly #unsaid = new Map<string, { readonly event: CarpEvent; readonly withRole: boolean }>();
   /** What this connection was told of each group. */
   readonly #said = new Map<string, CarpEvent>();
+  /** Groups that are not configured any more, and of which the broker still keeps role and state. */
+  readonly #forgotten = new Set<string>();
   #events: CarpEvent[] = [];
   #dropped = 0;
   #farewell: Message | undefined;
@@ -39,6 +51,7 @@ export class Outbox {
   add(event: CarpEvent): void {
     const withRole = event.event === 'transition' || this.#unsaid.get(event.group)?.withRole === true;
     this.#unsaid.set(event.group, { event, withRole });
+    this.#forgotten.delete(event.group);
     if (event.event !== 'transition') return;
     this.#events.push(event);
     this.#trim();
@@ -64,6 +77,18 @@ export class Outbox {
     }
   }
 
+  /**
+   * Takes back what was said of groups that stopped and are none of these: somebody removed them from the configuration.
+   * A group that only stops with its agent keeps its role, STOPPED, on the broker.
+   */
+  forgetOthers(groups: readonly string[]): void {
+    for (const [group, { role }] of this.#said) {
+      if (role !== 'STOPPED' || groups.includes(group) || this.#unsaid.has(group)) continue;
+      this.#said.delete(group);
+      this.#forgotten.add(group);
+    }
+  }
+
   /** When all else has left, the status `offline` leaves, and then nothing more. */
   end(): void {
     this.#farewell = statusMessage(this.#scope, 'offline');
@@ -83,6 +108,12 @@ export class Outbox {
     }
     const event = this.#events.shift();
     if (event !== undefined) return { message: eventMessage(this.#scope, event), event };
+    for (const group of this.#forgotten) {
+      this.#forgotten.delete(group);
+      const [first, ...others] = forgettingMessages(this.#scope, group).map((message) => ({ message, forgets: group }));
+      this.#ready = others;
+      if (first !== undefined) return first;
+    }
     const farewell = this.#farewell;
     this.#farewell = undefined;
     return farewell === undefined ? undefined : { message: farewell, last: true };
@@ -92,6 +123,7 @@ export class Outbox {
   putBack(unacknowledged: readonly Outgoing[]): void {
     this.#events = [...unacknowledged.flatMap(({ event }) => (event === undefined ? [] : [event])), ...this.#events];
     this.#trim();
+    for (const { forgets } of unacknowledged) if (forgets !== undefined) this.#forgotten.add(forgets);
   }
 
   /** How many transitions were dropped since the last time somebody asked. */

@@ -98,6 +98,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   const refreshes$ = interval(REFRESH_MS).pipe(
     tap(() => {
       outbox.refresh(snapshots());
+      forgetRemoved();
       news$.next();
     }),
     ignoreElements(),
@@ -119,6 +120,8 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     failures += 1;
     return timer(Math.min(RETRY_MS.first * 2 ** (failures - 1), RETRY_MS.longest));
   };
+
+  const forgetRemoved = (): void => outbox.forgetOthers(snapshots().map(({ group }) => group));
 
   const say = (line: string): void => {
     if (line === said) return;
@@ -151,6 +154,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     events.unsubscribe();
     if (connected) {
       const left = firstValueFrom(race(ended, timer(CLOSE_MS)));
+      forgetRemoved();
       outbox.end();
       news$.next();
       await left;

@@ -47,6 +47,10 @@ export const eventMessage = (scope: TopicScope, event: CarpEvent): Message => ({
   retain: false,
 });
 
+/** Takes back what the broker keeps of a group: an empty retained message is the end of one (MQTT 5, 3.3.1.3). */
+export const forgettingMessages = (scope: TopicScope, group: string): readonly Message[] =>
+  ['role', 'state'].map((what) => ({ topic: `${groupPath(scope, group)}/${what}`, payload: '', retain: true }));
+
 const groupPath = ({ base, node }: TopicScope, group: string): string =>
   `${topicPath(base)}/${topicLevel(group)}/node/${topicLevel(node)}`;
 
