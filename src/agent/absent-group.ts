@@ -1,21 +1,9 @@
 import type { GroupConfig } from '../config/types.ts';
-import type { CarpEvent, Counters, GroupStatus, PublicRole } from '../engine/status.ts';
+import type { CarpEvent, GroupStatus, PublicRole } from '../engine/status.ts';
+import { Tally } from '../engine/tally.ts';
 import type { Problem } from '../ports/error.ts';
 
-const NOTHING_COUNTED: Counters = {
-  received: 0,
-  sent: 0,
-  sendErrors: 0,
-  badttl: 0,
-  badlen: 0,
-  badsum: 0,
-  badver: 0,
-  badvhid: 0,
-  badauth: 0,
-  replayed: 0,
-  reflected: 0,
-  dropped: 0,
-};
+const NOTHING_COUNTED = new Tally().counters;
 
 export interface AbsentGroup {
   readonly node: string;

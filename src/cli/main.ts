@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
+import { packageVersion } from '../agent/version.ts';
 import { closest } from '../config/closest.ts';
 import { CarpError } from '../ports/error.ts';
 import { type Command, Exit, type ExitCode, exitCodeOf } from './options.ts';
@@ -19,13 +19,6 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
 };
 
 const EXIT_CODES = 'Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 77 not permitted.';
-
-const version = (): string => {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return `carp ${version}`;
-};
 
 const overview = async (): Promise<string> => {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
@@ -65,7 +58,7 @@ const main = async ([name, ...args]: readonly string[]): Promise<ExitCode> => {
     return Exit.usage;
   }
   if (name === '--help' || name === '-h' || name === 'help') print(await overview());
-  else if (name === '--version' || name === '-V') print(version());
+  else if (name === '--version' || name === '-V') print(`carp ${packageVersion()}`);
   else {
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (load === undefined) throw unknownCommand(name);
