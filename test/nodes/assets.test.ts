@@ -31,7 +31,7 @@ const put = (file: string, content = file): void => {
 before(() => {
   project = mkdtempSync(join(tmpdir(), 'carp-assets-'));
   put('package.json', '{ "type": "module" }');
-  for (const name of ['dev/assets', 'config/schema']) {
+  for (const name of ['dev/assets', 'config/schema', 'config/default-socket']) {
     mkdirSync(dirname(at(`dist/src/${name}.js`)), { recursive: true });
     cpSync(join(root, `dist/src/${name}.js`), at(`dist/src/${name}.js`));
     put(`src/${name}.ts`);
