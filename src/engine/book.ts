@@ -1,10 +1,11 @@
 import type { Effect } from '../machine/effects.ts';
 import { initialState, type State } from '../machine/state.ts';
-import { intervalMs, masterDownMs } from '../machine/timings.ts';
+import { intervalMs, intervalNow, masterDownMs } from '../machine/timings.ts';
 import type { Problem } from '../ports/error.ts';
 import { formatCidr } from '../protocol/address.ts';
 import type { GroupSettings } from './settings.ts';
 import type { CarpEvent, DemotionEntry, GroupStatus, PublicRole } from './status.ts';
+import type { SyncStanding } from './sync-watch.ts';
 import { Tally } from './tally.ts';
 
 /** How many transitions are remembered. */
@@ -83,6 +84,20 @@ export class Book {
       ledger,
       history: this.#history,
       ...(this.problem === undefined ? {} : { problem: this.problem }),
+    };
+  }
+
+  syncStanding(): SyncStanding {
+    const { master, sources, phase } = this.state;
+    const own = master === undefined ? undefined : sources[master.source.family];
+    const { interval, source } = master ?? {};
+    return {
+      isMaster: phase.name === 'master',
+      mine: intervalNow(this.state, this.#settings),
+      masterDownMs: masterDownMs(this.state, this.#settings),
+      ...(interval === undefined || source === undefined
+        ? {}
+        : { other: own === undefined ? { interval, source } : { interval, source, own } }),
     };
   }
 

@@ -1,4 +1,4 @@
-import { map, Subject, type Subscription } from 'rxjs';
+import { interval, map, Subject, Subscription } from 'rxjs';
 import { CarpError, problemOf } from '../ports/error.ts';
 import type { Past } from './book.ts';
 import { Group } from './group.ts';
@@ -6,6 +6,12 @@ import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock, Hos
 import { Ledger, type Scope } from './ledger.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
 import type { CarpEvent, HostStatus } from './status.ts';
+import { yieldAfter } from './sync-watch.ts';
+
+/** How often syncs are looked at. */
+const SPLIT_CHECK_MS = 1000;
+/** A split that nobody would end is not tried to end more often. */
+const SPLIT_RETRY_MS = 60_000;
 
 /** Settings that say the same are the same, whoever made the objects. */
 const fingerprint = (group: GroupSettings, { startDelay, demotion }: HostSettings): string =>
@@ -30,6 +36,9 @@ class CarpHost implements Host {
   readonly #leaving = new Map<string, Promise<void>>();
   /** Of groups that have left: their numbers go on if they come back. */
   readonly #pasts = new Map<string, Past>();
+  /** Since when each sync is split, on the monotonic clock. */
+  readonly #splits = new Map<string, number>();
+  #watching = Subscription.EMPTY;
   #settings: HostSettings;
   #ended = false;
 
@@ -67,6 +76,13 @@ class CarpHost implements Host {
     const wanted = new Map(settings.groups.map((group) => [group.name, fingerprint(group, settings)]));
     for (const [name, member] of this.#members) if (wanted.get(name) !== member.fingerprint) this.#remove(name, member);
     for (const { name } of settings.groups) this.#startWhenFree(name);
+    this.#watchSyncs();
+  }
+
+  #watchSyncs(): void {
+    if (!this.#watching.closed) return;
+    if (!this.#settings.groups.some(({ sync }) => sync !== undefined)) return;
+    this.#watching = interval(SPLIT_CHECK_MS, this.#clock.scheduler).subscribe(() => this.#joinSplits());
   }
 
   #remove(name: string, { group, links }: Member): void {
@@ -102,16 +118,48 @@ class CarpHost implements Host {
     group.start();
   }
 
-  /** Groups of one `sync` move together: when one is no longer MASTER, the others hand over (DESIGN 9, keepalived's sync groups). */
-  #moveTogether({ settings: { sync } }: Group, { event, previous, role }: CarpEvent): void {
-    if (sync === undefined || event !== 'transition' || previous !== 'MASTER' || role === 'STOPPED') return;
-    for (const { group } of this.#members.values()) {
-      if (group.settings.sync !== sync || group.status().role !== 'MASTER') continue;
-      group.handOver({ force: false }).catch((error: unknown) => {
+  /**
+   * Groups of one `sync` move together (keepalived's sync groups): when one is no longer MASTER, the others hand over. A
+   * group that is restarted by new settings moves as well; at the end of the host each says its own farewell.
+   */
+  #moveTogether({ settings: { name, sync } }: Group, { event, previous, role }: CarpEvent): void {
+    if (sync === undefined || event !== 'transition' || previous !== 'MASTER' || this.#ended) return;
+    if (role === 'STOPPED' && !this.#settings.groups.some((group) => group.name === name)) return;
+    this.#giveAway(sync);
+  }
+
+  #inSync(sync: string): readonly Group[] {
+    return this.#inOrder().filter(({ settings }) => settings.sync === sync);
+  }
+
+  #giveAway(sync: string): void {
+    for (const group of this.#inSync(sync)) {
+      if (group.status().role !== 'MASTER') continue;
+      group.handOver({ force: false, inSync: true }).catch((error: unknown) => {
         // It is on its way already, demoted by the same cause.
         if (error instanceof CarpError && error.code === 'CARP_NOT_MASTER') return;
         this.#clock.log('warn', `${group.settings.name} did not move with its sync group: ${problemOf(error).message}`);
       });
+    }
+  }
+
+  /** Puts syncs together again that have been split for some time. */
+  #joinSplits(): void {
+    const now = this.#clock.scheduler.now();
+    for (const sync of new Set(this.#settings.groups.flatMap((group) => group.sync ?? []))) {
+      const wait = yieldAfter(this.#inSync(sync).map((group) => group.syncStanding()));
+      const since = wait === undefined ? undefined : (this.#splits.get(sync) ?? now);
+      if (wait === undefined || since === undefined) this.#splits.delete(sync);
+      else if (now - since < wait) this.#splits.set(sync, since);
+      else {
+        this.#clock.log(
+          'warn',
+          `the groups of ${sync} have been split for ${Math.round(now - since)} ms; they move together`,
+        );
+        // Should nobody take them, the next try is as far away as if the split had just been seen a minute from now.
+        this.#splits.set(sync, now + SPLIT_RETRY_MS);
+        this.#giveAway(sync);
+      }
     }
   }
 
@@ -126,7 +174,8 @@ class CarpHost implements Host {
   #scopeOf(group: string | undefined): Scope {
     if (group === undefined) return { of: 'host' };
     if (!this.#settings.groups.some(({ name }) => name === group)) throw this.#noGroup(group);
-    return { of: 'group', name: group };
+    const { sync } = this.#settings.groups.find(({ name }) => name === group) ?? {};
+    return sync === undefined ? { of: 'group', name: group } : { of: 'group', name: group, sync };
   }
 
   #noGroup(name: string): CarpError {
@@ -158,6 +207,7 @@ class CarpHost implements Host {
   }
 
   #complete(): void {
+    this.#watching.unsubscribe();
     this.#ledger.close();
     this.#events$.complete();
     this.#problems$.complete();

@@ -28,7 +28,8 @@ export class GroupDemotion {
   constructor(needs: GroupDemotionNeeds) {
     const { settings, weights } = needs;
     this.#needs = needs;
-    this.#own = { of: 'group', name: settings.name };
+    const { name, sync } = settings;
+    this.#own = sync === undefined ? { of: 'group', name } : { of: 'group', name, sync };
     if (weights.scope === 'host') this.#others = { of: 'host' };
     else this.#others = settings.sync === undefined ? undefined : { of: 'sync', name: settings.sync };
   }

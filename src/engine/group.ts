@@ -39,6 +39,7 @@ import type { DemotionWeights, GroupSettings } from './settings.ts';
 import { type SendAdvert, Speaker } from './speaker.ts';
 import { type Standing, standings } from './standing.ts';
 import type { CarpEvent, GroupStatus } from './status.ts';
+import type { SyncStanding } from './sync-watch.ts';
 import { familiesOf, type Wire } from './wire.ts';
 
 /** Longer than any farewell takes; a stop that has not ended by then is cut off. */
@@ -164,8 +165,7 @@ export class Group {
 
   #readiness(standing: Standing, request: LeaseRequest | undefined): MachineEvent {
     const at = this.#now();
-    // A group that has never been ready leaves nothing behind that others would have to follow.
-    if (standing.ready || !this.#book.isNew) this.#demotion.link(!standing.ready);
+    this.#demotion.link(!standing.ready);
     if (!standing.ready) return { type: 'becameUnready', reason: 'link-down', detail: standing.detail, at };
     const { sources } = standing;
     if (!this.#book.isNew) return { type: 'becameReady', sources, reason: 'link-up', inherits: false, at };
@@ -259,6 +259,10 @@ export class Group {
     return this.#book.past;
   }
 
+  syncStanding(): SyncStanding {
+    return this.#book.syncStanding();
+  }
+
   snapshot(): CarpEvent {
     return this.#book.snapshot();
   }
@@ -270,7 +274,7 @@ export class Group {
   }
 
   /** @throws (rejects) CarpError CARP_NOT_MASTER, CARP_NOBODY */
-  async handOver({ force }: { readonly force: boolean }): Promise<HandOverReceipt> {
+  async handOver({ force, inSync }: { readonly force: boolean; readonly inSync?: true }): Promise<HandOverReceipt> {
     const { name } = this.settings;
     const { phase } = this.#book.state;
     if (phase.name !== 'master')
@@ -282,7 +286,8 @@ export class Group {
         { remedy: 'do that on the host that is MASTER: `carp status` names it' },
       );
     const receipt = receiptOf(name, this.#receipts$);
-    this.#commands$.next({ type: 'handOverRequested', force, at: this.#now() });
+    const why = inSync === undefined ? {} : { inSync };
+    this.#commands$.next({ type: 'handOverRequested', force, ...why, at: this.#now() });
     return receipt;
   }
 

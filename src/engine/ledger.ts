@@ -9,11 +9,11 @@ import {
 } from 'rxjs';
 import type { DemotionEntry } from './status.ts';
 
-/** Whom an entry demotes: every group of the host, the groups of one `sync`, or one group. */
+/** Whom an entry demotes: every group of the host, the groups of one `sync`, or one group with its sync. */
 export type Scope =
   | { readonly of: 'host' }
   | { readonly of: 'sync'; readonly name: string }
-  | { readonly of: 'group'; readonly name: string };
+  | { readonly of: 'group'; readonly name: string; readonly sync?: string };
 
 export interface Demotion {
   /** Unique within its scope: the same reason again replaces the entry. */
@@ -48,6 +48,7 @@ interface Entry extends Omit<Demotion, 'since'> {
 const keyOf = (reason: string, scope: Scope): string =>
   JSON.stringify([reason, scope.of, 'name' in scope ? scope.name : '']);
 
+/** An entry of a group concerns its whole sync: groups that move together are fit or unfit together. */
 const concerns = (scope: Scope, { name, sync }: Debtor): boolean => {
   switch (scope.of) {
     case 'host':
@@ -55,7 +56,7 @@ const concerns = (scope: Scope, { name, sync }: Debtor): boolean => {
     case 'sync':
       return scope.name === sync;
     case 'group':
-      return scope.name === name;
+      return scope.name === name || (scope.sync !== undefined && scope.sync === sync);
   }
 };
 

@@ -59,7 +59,8 @@ type Happening =
       readonly demotion: number;
       readonly reason: 'demoted' | 'maintenance' | 'stalled';
     }
-  | { readonly type: 'handOverRequested'; readonly force: boolean }
+  /** `inSync`: not by an operator, but because another group of the same sync has moved. */
+  | { readonly type: 'handOverRequested'; readonly force: boolean; readonly inSync?: true }
   | { readonly type: 'stopRequested' };
 
 /** Everything that can happen to a group, and when: plain data, so that a run can be recorded and replayed. */

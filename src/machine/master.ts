@@ -126,7 +126,7 @@ const startBowOut = (
   state: State,
   reign: Reign,
   at: Millis,
-  why: { readonly reason: Reason; readonly ending: PhaseOf<'bowing-out'>['ending'] },
+  why: Pick<PhaseOf<'bowing-out'>, 'reason' | 'ending' | 'inSync'>,
 ): Step => [
   inPhase(state, { name: 'bowing-out', ...why, since: at, reign }),
   [...disarm('advert'), bowOut, arm('bowOut', after(at, SUCCESSOR_WAIT_MS[why.ending]))],
@@ -257,6 +257,7 @@ export const master = (state: State, event: MachineEvent, settings: MachineSetti
       return startBowOut(state, phase.reign, event.at, {
         reason: 'hand-over',
         ending: event.force ? 'release' : 'stay',
+        ...(event.inSync === undefined ? {} : { inSync: event.inSync }),
       });
     case 'stopRequested':
       if (phase.name === 'recovering') return stopped(state, phase.detail);

@@ -66,6 +66,8 @@ export type Phase =
       readonly reason: Reason;
       /** What becomes of the addresses if nobody answers: `stay` keeps them. */
       readonly ending: 'stop' | 'stay' | 'release';
+      /** It follows another group, and is no wish of an operator. */
+      readonly inSync?: true;
       readonly since: Millis;
       readonly successor?: IpAddress;
       readonly reign: Reign;

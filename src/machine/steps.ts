@@ -85,6 +85,8 @@ export const claim = (
   ];
 };
 
+const movesInSync = ({ phase }: State): boolean => phase.name === 'bowing-out' && phase.inSync === true;
+
 /** Leaves the MASTER role for BACKUP, and listens. `first` is done before the addresses go. */
 export const stepDown = (
   state: State,
@@ -92,7 +94,11 @@ export const stepDown = (
   settings: MachineSettings,
   because: { readonly reason: Reason; readonly detail: string; readonly first?: readonly Effect[] },
 ): Step => {
-  const [next, effects] = listen(because.reason === 'hand-over' ? { ...state, gaveAway: true } : state, at, settings);
+  const [next, effects] = listen(
+    because.reason === 'hand-over' && !movesInSync(state) ? { ...state, gaveAway: true } : state,
+    at,
+    settings,
+  );
   return [
     next,
     [
