@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { firstValueFrom, from, lastValueFrom, NEVER, of, Subject, tap, toArray } from 'rxjs';
 import { runCommand } from '../../src/adapters/hooks/command.ts';
 import { type HookRun, hookEnvironment, runHooks } from '../../src/adapters/hooks/hooks.ts';
@@ -167,6 +169,57 @@ test('exit codes and output are told, and a program that is not there is no exce
   assert.deepEqual({ ...failed, ms: 0 }, { type: 'exited', code: 3, ms: 0, output: 'no\n' });
   const missing = await firstValueFrom(runCommand(['/nonexistent/hook'], options));
   assert.match(missing.type === 'not-started' ? missing.message : '', /ENOENT/);
+});
+
+test('a command finds what it was given and the usual variables in its environment, and no secret of the agent', async (t) => {
+  const before = { ...process.env };
+  t.after(() => {
+    process.env = before;
+  });
+  process.env = {
+    ...before,
+    HOME: '/home/carp',
+    LC_TIME: 'C',
+    TZ: 'UTC',
+    CARP_PASS: 'a secret',
+    CREDENTIALS_DIRECTORY: '/run/credentials',
+    NODE_OPTIONS: '--no-warnings',
+    NOTIFY_SOCKET: '/run/notify',
+  };
+  const options = { environment: { CARP_ROLE: 'MASTER' }, timeoutMs: 10_000, cancel$: NEVER };
+  const outcome = await firstValueFrom(runCommand(['env'], options));
+  assert.ok(outcome.type === 'exited' && outcome.code === 0, JSON.stringify(outcome));
+  const found = outcome.output.trim().split('\n');
+  for (const line of ['HOME=/home/carp', 'LC_TIME=C', 'TZ=UTC', 'CARP_ROLE=MASTER', `PATH=${before['PATH']}`])
+    assert.ok(found.includes(line), `${line} is missing: ${found}`);
+  const usual = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|CARP_ROLE)=/;
+  assert.deepEqual(
+    found.filter((line) => !usual.test(line)),
+    [],
+  );
+});
+
+test('a daemon that a command leaves behind keeps neither the run nor the process that ran it', async (t) => {
+  const daemon = ['/bin/sh', '-c', 'sleep 60 & echo started $!'];
+  const program = `
+    import(${JSON.stringify(new URL('../../src/adapters/hooks/command.js', import.meta.url).href)}).then(({ runCommand }) => {
+      const cancel$ = { subscribe: () => ({ unsubscribe: () => {} }) };
+      const options = { environment: {}, timeoutMs: 30_000, cancel$ };
+      runCommand(${JSON.stringify(daemon)}, options).subscribe((outcome) => console.log(JSON.stringify(outcome)));
+    });`;
+  const running = promisify(execFile)(process.execPath, ['-e', program], { timeout: 20_000 });
+  let printed = '';
+  running.child.stdout?.on('data', (text: string) => {
+    printed += text;
+  });
+  t.after(() => {
+    const pid = Number(/started (\d+)/.exec(printed)?.[1]);
+    if (pid > 1) process.kill(pid, 'SIGKILL');
+  });
+  await assert.doesNotReject(running, 'the process has ended by itself, while the daemon still sleeps');
+  const outcome = JSON.parse(printed) as { type: string; code: number; output: string };
+  assert.deepEqual([outcome.type, outcome.code], ['exited', 0]);
+  assert.match(outcome.output, /^started \d+\n$/);
 });
 
 test('without hooks nothing runs, and a snapshot is no transition', async () => {

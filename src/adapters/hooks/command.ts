@@ -82,15 +82,22 @@ const runNow = (
     // `exit`, not `close`: a daemon that a script leaves behind keeps its pipes open.
     child.on('exit', (code, killedBy) => {
       const ms = Math.round(performance.now() - started);
-      // What it said last may still be in its pipes.
-      setImmediate(() => {
-        for (const stream of [child.stdout, child.stderr])
-          stream.removeAllListeners('data').on('error', () => undefined);
+      afterNextPoll(() => {
+        // Its daemon would otherwise keep them, and this process, for as long as it lives.
+        for (const stream of [child.stdout, child.stderr]) stream.destroy();
         if (why !== undefined) finish({ type: 'killed', why, ms, output });
         else finish({ type: 'exited', code: exitCode(code, killedBy), ms, output });
       });
     });
   });
+
+/**
+ * What a program said last may still be in its pipes when it is known to have ended. Between two turns of `setImmediate`
+ * the event loop looks at all of them, and takes up to 2 MB of each: more than a pipe can hold.
+ */
+const afterNextPoll = (work: () => void): void => {
+  setImmediate(() => setImmediate(work));
+};
 
 /** As shells count: 128 and the number of the signal. */
 const exitCode = (code: number | null, killedBy: NodeJS.Signals | null): number =>

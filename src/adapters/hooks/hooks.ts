@@ -19,7 +19,7 @@ export interface HookRun {
   readonly outcome: CommandOutcome | { readonly type: 'superseded' };
 }
 
-/** What a hook finds in its environment, besides that of the agent. */
+/** What a hook finds in its environment, besides the usual variables. */
 export const hookEnvironment = (event: CarpEvent): Readonly<Record<string, string>> => ({
   CARP_GROUP: event.group,
   CARP_NODE: event.node,

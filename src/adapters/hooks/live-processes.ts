@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setPriority } from 'node:os';
+import type { Readable } from 'node:stream';
 import type { CommandLine } from './command.ts';
 
 const live = new Set<ChildProcess>();
@@ -18,16 +19,24 @@ const endAll = (): void => {
   for (const child of live) signalGroup(child, 'SIGKILL');
 };
 
+/** What a program needs to find its way, and nothing that the agent was told in confidence. */
+const USUAL = /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TMPDIR)$/;
+
+/** Of the agent's environment, what is nobody's secret: that has passwords of groups and credentials of its service. */
+const usualEnvironment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => USUAL.test(name)));
+
 /**
  * Starts a program in a process group of its own, at normal priority: the agent has a higher one for its adverts, which
  * is not meant for what it starts. @throws Error when the arguments are no arguments
+ * @param environment - besides the usual variables, all that it gets
  */
 export const startProcess = (
   [file, ...args]: CommandLine,
   environment: Readonly<Record<string, string>>,
-): ChildProcess & { readonly stdout: NodeJS.ReadableStream; readonly stderr: NodeJS.ReadableStream } => {
+): ChildProcess & { readonly stdout: Readable; readonly stderr: Readable } => {
   const child = spawn(file ?? '', args, {
-    env: { ...process.env, ...environment },
+    env: { ...usualEnvironment(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
