@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Observable } from 'rxjs';
-import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
+import { createMessageConnection, IPCMessageReader } from 'vscode-jsonrpc/node';
 import { CarpError } from '../ports/error.ts';
+import { WaitingIpcWriter } from './ipc-writer.ts';
 import { LAST_HOOKS_MS_MAX } from './last-hooks.ts';
 import { type RpcClient, rpcClient } from './rpc-client.ts';
 
@@ -60,7 +61,7 @@ export const forkedAgent = ({ execPath, entry, onSpawn }: ForkOptions): Observab
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       lastLine = text.trim().split('\n').at(-1)?.slice(0, LAST_LINE_LENGTH_MAX) ?? lastLine;
     });
-    const client = rpcClient(createMessageConnection(new IPCMessageReader(child), new IPCMessageWriter(child)), () => {
+    const client = rpcClient(createMessageConnection(new IPCMessageReader(child), new WaitingIpcWriter(child)), () => {
       if (child.connected) child.disconnect();
     });
     child.once('error', (error) => subscriber.error(cannotStart(execPath, error)));

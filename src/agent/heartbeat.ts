@@ -64,8 +64,8 @@ const silence = (stallTimeout: Millis, scheduler: SchedulerLike): Observable<tru
 };
 
 /**
- * Sends heartbeats, each when the one before has been written: an agent that does not read must not fill the memory of
- * its owner. Cold; ends with its subscription.
+ * Sends heartbeats, none before the channel has taken the one before: an agent that does not read must not fill the
+ * memory of its owner. `beat` says when it has been taken, or never will be. Cold; ends with its subscription.
  */
 export const heartbeats = (
   stallTimeout$: Observable<Millis>,

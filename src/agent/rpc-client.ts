@@ -42,7 +42,7 @@ export interface RpcClient {
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
-  /** Resolves when it has been written. @throws (rejects) when the connection has ended */
+  /** Resolves when the channel has taken it, or has ended meanwhile. @throws (rejects) when it had ended before */
   readonly heartbeat: () => Promise<void>;
   readonly stop: () => Promise<void>;
   readonly close: () => void;
@@ -103,7 +103,8 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     restore: (params) => call(() => connection.sendRequest(Rpc.restore, params)),
     maintenance: (params) => call(() => connection.sendRequest(Rpc.maintenance, params)),
     simulate: (params) => call(() => connection.sendRequest(Rpc.simulate, params)),
-    heartbeat: () => connection.sendNotification(Rpc.heartbeat),
+    // `async`: on a connection that has ended the library throws at once.
+    heartbeat: async () => connection.sendNotification(Rpc.heartbeat),
     stop: () => call(() => connection.sendRequest(Rpc.stop)),
     close,
   };
