@@ -147,6 +147,12 @@ describe('virtual-mac', { concurrency: 2 }, () => {
     // The dead host: its addresses have expired, its macvlan is empty, and is taken over.
     assert.deepEqual(await lan.addressList(first), before.addresses);
     assert.equal((await macvlans(first)).length, 1);
+    // Its kernel says more than once that the macvlan has left the address's multicast group, a second apart (MLD).
+    const deadSince = monotonicMs();
+    await until('the kernel of the dead host to have said its last word', 20_000, () => {
+      const lastFrame = framesOfFirst.stdout.at(-1)?.at ?? deadSince;
+      return monotonicMs() - Math.max(deadSince, lastFrame) > 3000;
+    });
     const still = framesOfFirst.stdout.length;
     t.diagnostic(`frames from the virtual MAC of the dead host: ${framesOfFirst.stdout.map((l) => l.text).join('; ')}`);
     await lan.unsilence(first);
