@@ -148,9 +148,12 @@ class CarpHost implements Host {
     const now = this.#clock.scheduler.now();
     for (const sync of new Set(this.#settings.groups.flatMap((group) => group.sync ?? []))) {
       const wait = yieldAfter(this.#inSync(sync).map((group) => group.syncStanding()));
-      const since = wait === undefined ? undefined : (this.#splits.get(sync) ?? now);
-      if (wait === undefined || since === undefined) this.#splits.delete(sync);
-      else if (now - since < wait) this.#splits.set(sync, since);
+      if (wait === undefined) {
+        this.#splits.delete(sync);
+        continue;
+      }
+      const since = this.#splits.get(sync) ?? now;
+      if (now - since < wait) this.#splits.set(sync, since);
       else {
         this.#clock.log(
           'warn',
