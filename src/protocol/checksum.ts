@@ -28,6 +28,8 @@ export const internetChecksum = (data: Uint8Array, initial = 0): number => {
 /**
  * The partial sum of an advert's IPv6 pseudo-header (RFC 8200, 8.1): source, destination, length, next header.
  * Current NetBSD (ip_carp.c 1.120) counts it in; FreeBSD and OpenBSD do not (protocol.md 1.4).
+ *
+ * @param length - of what follows the IP header, in bytes: that of a CARP advert, unless it is VRRP
  */
-export const pseudoHeaderSum = ({ source, destination }: Path): number =>
-  wordSum(source.bytes) + wordSum(destination.bytes) + ADVERT_LENGTH + CARP_PROTOCOL;
+export const pseudoHeaderSum = ({ source, destination }: Path, length = ADVERT_LENGTH): number =>
+  wordSum(source.bytes) + wordSum(destination.bytes) + length + CARP_PROTOCOL;
