@@ -58,5 +58,5 @@ export class GroupEnvironments {
  * Settings do not say which transport a group uses, nor which folder has its leases; and an environment with a virtual
  * MAC is made for one virtual host.
  */
-const kindOf = ({ transport, state, group: { addressing, interface: device, vhid } }: Place): string =>
-  [transport, state, ...(addressing === 'virtual-mac' ? [device, vhid] : [])].join(' ');
+const kindOf = ({ transport, state, group: { addressing, interface: device, vhid, lladdr } }: Place): string =>
+  [transport, state, ...(addressing === 'virtual-mac' ? [device, vhid, lladdr] : [])].join(' ');

@@ -2,6 +2,7 @@
 import { isLinkLocal, parseCidr } from '../protocol/address.ts';
 import { addressRules } from './address-rules.ts';
 import { hookAndTrackRules } from './command-rules.ts';
+import { dialectRules } from './dialect-rules.ts';
 import { error, type Finding, formatPath, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
 import { mqttPasswordRules, passwordRules, type Surroundings } from './secret-rules.ts';
@@ -77,6 +78,7 @@ const groupRules = (group: Loose<GroupConfig>, at: Path, around: Surroundings): 
   ...addressRules(group, at),
   ...timingRules(group, at),
   ...hookAndTrackRules(group, at, around),
+  ...dialectRules(group, at),
 ];
 
 interface Claimed {

@@ -315,6 +315,37 @@ const group = {
       description: 'Send adverts as this system does.',
       default: 'auto',
     },
+    lladdr: {
+      type: 'string',
+      title: 'Link-level address',
+      description: 'The MAC of the carp interface, if OpenBSD hosts of the group have set one (ifconfig lladdr).',
+      maxLength: 64,
+    },
+    dscp: {
+      type: 'integer',
+      title: 'DSCP',
+      description: 'Differentiated services code point of adverts; FreeBSD calls it net.inet.carp.dscp.',
+      minimum: 0,
+      maximum: 63,
+    },
+    checkTtl: {
+      enum: ['always', 'ipv4', 'never'],
+      title: 'Check TTL',
+      description: 'In which families a TTL or hop limit other than 255 is refused: what crossed a router has less.',
+      default: 'always',
+    },
+    broadcast: {
+      type: 'boolean',
+      title: 'Broadcast',
+      description: 'Send IPv4 adverts in Ethernet broadcast frames, as ucarp --nomcast does.',
+      default: false,
+    },
+    ignoreLink: {
+      type: 'boolean',
+      title: 'Ignore link',
+      description: 'Go on without carrier, as ucarp --ignoreifstate does.',
+      default: false,
+    },
     transport: {
       enum: ['auto', 'koffi', 'raw-socket', 'memory'],
       title: 'Transport',

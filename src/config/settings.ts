@@ -2,6 +2,7 @@ import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import { CarpError } from '../ports/error.ts';
 import { type Cidr, type IpAddress, parseAddress, parseCidr } from '../protocol/address.ts';
 import { keyOf } from '../protocol/authentication.ts';
+import { parseMac, sameMac, virtualMac } from '../protocol/mac.ts';
 import { advBase, advSkew, seconds, vhid } from '../protocol/units.ts';
 import { resolvePassword } from './password.ts';
 import type { GroupConfig, HostConfig } from './types.ts';
@@ -16,6 +17,12 @@ const address = (text: string): IpAddress => {
   const parsed = parseAddress(text);
   if (parsed === undefined) throw new CarpError('CARP_CONFIG', `${text} is no address`);
   return parsed;
+};
+
+/** OpenBSD does not sign its virtual MAC, so one that is set to it counts as not set (ip_carp.c, carp_hmac_prepare_ctx). */
+const lladdrOf = ({ lladdr, vhid: id }: GroupConfig): Pick<GroupSettings, 'lladdr'> => {
+  const mac = lladdr === undefined ? undefined : parseMac(lladdr);
+  return mac === undefined || sameMac(mac, virtualMac(id)) ? {} : { lladdr: mac };
 };
 
 /**
@@ -40,6 +47,12 @@ export const groupSettings = (group: GroupConfig, environment: NodeJS.ProcessEnv
   peers: group.peers.map(address),
   addressing: group.addressing,
   compatibility: group.compatibility,
+  ...lladdrOf(group),
+  ...(group.dscp === undefined ? {} : { dscp: group.dscp }),
+  checkTtl: group.checkTtl,
+  replay: group.replay,
+  broadcast: group.broadcast,
+  ignoreLink: group.ignoreLink,
   announceRefresh: seconds(group.announceRefresh),
 });
 

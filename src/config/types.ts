@@ -57,6 +57,12 @@ export interface GroupConfig {
   readonly peers: readonly string[];
   readonly addressing: 'manual' | 'interface' | 'virtual-mac';
   readonly compatibility: 'auto' | 'freebsd' | 'openbsd' | 'netbsd' | 'ucarp';
+  /** A MAC address, as `02:00:5e:10:20:30`. */
+  readonly lladdr?: string;
+  readonly dscp?: number;
+  readonly checkTtl: 'always' | 'ipv4' | 'never';
+  readonly broadcast: boolean;
+  readonly ignoreLink: boolean;
   readonly transport: 'auto' | 'koffi' | 'raw-socket' | 'memory';
   readonly replay: 'auto' | 'strict' | 'off';
   /** Seconds; 0 = never. */

@@ -12,24 +12,6 @@ interface Gap<Config> {
 
 const GROUP_GAPS: readonly Gap<GroupConfig>[] = [
   {
-    path: ['transport'],
-    isUsed: ({ transport }) => transport === 'raw-socket',
-    what: 'transport raw-socket',
-    instead: 'use auto or koffi',
-  },
-  {
-    path: ['compatibility'],
-    isUsed: ({ compatibility }) => compatibility !== undefined && compatibility !== 'auto',
-    what: 'compatibility other than auto',
-    instead: 'use auto, which all systems understand',
-  },
-  {
-    path: ['replay'],
-    isUsed: ({ replay }) => replay === 'strict',
-    what: 'replay strict',
-    instead: 'use auto',
-  },
-  {
     path: ['routes'],
     isUsed: ({ routes }) => (routes?.length ?? 0) > 0,
     what: 'routes',

@@ -1,8 +1,10 @@
 import type { Effect } from '../machine/effects.ts';
+import type { MachineSettings } from '../machine/settings.ts';
 import { initialState, type State } from '../machine/state.ts';
 import { intervalMs, intervalNow, masterDownMs } from '../machine/timings.ts';
 import type { Problem } from '../ports/error.ts';
 import { formatCidr } from '../protocol/address.ts';
+import { machineSettings } from './machine-settings.ts';
 import type { GroupSettings } from './settings.ts';
 import type { CarpEvent, DemotionEntry, GroupStatus, PublicRole } from './status.ts';
 import type { SyncStanding } from './sync-watch.ts';
@@ -27,6 +29,7 @@ export class Book {
   problem: Problem | undefined;
 
   readonly #settings: GroupSettings;
+  readonly #rules: MachineSettings;
   readonly #node: string;
   readonly #wallClock: () => Date;
   #role: PublicRole = 'INIT';
@@ -36,6 +39,7 @@ export class Book {
 
   constructor(settings: GroupSettings, node: string, wallClock: () => Date, past: Past = { seq: 0, history: [] }) {
     this.#settings = settings;
+    this.#rules = machineSettings(settings);
     this.#node = node;
     this.#wallClock = wallClock;
     this.#last = { previous: 'INIT', reason: 'startup', detail: 'has just started', at: this.#at(), seq: past.seq };
@@ -77,8 +81,8 @@ export class Book {
     return {
       ...this.#common(),
       since: this.#last.at,
-      intervalMs: intervalMs(this.state, this.#settings),
-      masterDownMs: masterDownMs(this.state, this.#settings),
+      intervalMs: intervalMs(this.state, this.#rules),
+      masterDownMs: masterDownMs(this.state, this.#rules),
       ...(master === undefined ? {} : { lastAdvertMs: Math.round(now - master.heardAt) }),
       counters: this.tally.counters,
       ledger,
@@ -93,8 +97,8 @@ export class Book {
     const { interval, source } = master ?? {};
     return {
       isMaster: phase.name === 'master',
-      mine: intervalNow(this.state, this.#settings),
-      masterDownMs: masterDownMs(this.state, this.#settings),
+      mine: intervalNow(this.state, this.#rules),
+      masterDownMs: masterDownMs(this.state, this.#rules),
       ...(interval === undefined || source === undefined
         ? {}
         : { other: own === undefined ? { interval, source } : { interval, source, own } }),

@@ -33,6 +33,7 @@ import { interpreter } from './interpreter.ts';
 import { leaseRequest } from './lease-request.ts';
 import type { Ledger } from './ledger.ts';
 import { type MachineStep, runMachine } from './loop.ts';
+import { dialectOf, machineSettings } from './machine-settings.ts';
 import { type Receipt, receiptOf } from './receipt.ts';
 import { sendHealth } from './send-health.ts';
 import type { DemotionWeights, GroupSettings } from './settings.ts';
@@ -40,7 +41,7 @@ import { type SendAdvert, Speaker } from './speaker.ts';
 import { type Standing, standings } from './standing.ts';
 import type { CarpEvent, GroupStatus } from './status.ts';
 import type { SyncStanding } from './sync-watch.ts';
-import { familiesOf, type Wire } from './wire.ts';
+import type { Wire } from './wire.ts';
 
 /** Longer than any farewell takes; a stop that has not ended by then is cut off. */
 const STOP_MS_MAX = 1400;
@@ -85,13 +86,14 @@ export class Group {
     const { weights, ledger } = context;
     const { scheduler } = environment;
     this.#demotion = new GroupDemotion({ settings, weights, ledger, scheduler, canTake: () => this.#canTake() });
-    const { vhid } = settings;
+    const { vhid, checkTtl, lladdr: mac } = settings;
     const addresses = settings.addresses.map(({ address }) => address);
-    const authentic = authenticator({ vhid, addresses }, environment.signer(settings.key));
+    const list = { vhid, addresses, ...(mac === undefined ? {} : { mac }) };
+    const authentic = authenticator(list, environment.signer(settings.key));
     const { random64 } = environment;
-    this.#speaker = new Speaker({ vhid, authenticator: authentic, form: 'with-link-local', random64 });
+    this.#speaker = new Speaker({ vhid, authenticator: authentic, dialect: dialectOf(settings), random64 });
     const isOwn: InboundRules['isOwn'] = (advert) => this.#speaker.isOwn(advert);
-    this.#ear = new Ear({ vhid, authenticator: authentic, isOwn }, this.#book.tally, this.#log);
+    this.#ear = new Ear({ vhid, checkTtl, authenticator: authentic, isOwn }, this.#book.tally, this.#log);
   }
 
   /** Called once, when whoever wants to hear of the first transitions has subscribed. */
@@ -145,11 +147,6 @@ export class Group {
       .sums(settings)
       .pipe(map((sum): MachineEvent => ({ type: 'demotionChanged', ...sum, at: this.#now() })));
     const inputs$ = merge(this.#commands$, demotion$, adverts$, readiness$);
-    const machineSettings = {
-      ...settings,
-      families: familiesOf(settings),
-      tieBreak: settings.compatibility === 'ucarp' ? ('last-octet-first' as const) : ('numeric' as const),
-    };
     const carryOut = interpreter({
       lease: request === undefined ? undefined : { addresses: environment.addresses, request },
       trouble: (problem) => this.#trouble(problem),
@@ -160,7 +157,7 @@ export class Group {
       scheduler: environment.scheduler,
       log: this.#log,
     });
-    return runMachine(inputs$, machineSettings, carryOut);
+    return runMachine(inputs$, machineSettings(settings), carryOut);
   }
 
   #readiness(standing: Standing, request: LeaseRequest | undefined): MachineEvent {

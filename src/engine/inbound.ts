@@ -6,6 +6,8 @@ import type { Authenticator } from '../protocol/authentication.ts';
 import { CARP_TTL } from '../protocol/constants.ts';
 import { advertInterval } from '../protocol/timing.ts';
 import type { Vhid } from '../protocol/units.ts';
+import type { TtlCheck } from './settings.ts';
+import { checksTtl } from './wire.ts';
 
 /** Why a packet is not heard. Names of `netstat -s -p carp`, and `reflected` for an advert of our own. */
 export type Refusal = 'badttl' | 'badlen' | 'badsum' | 'badver' | 'badvhid' | 'badauth' | 'reflected';
@@ -16,6 +18,7 @@ export type Inbound =
 
 export interface InboundRules {
   readonly vhid: Vhid;
+  readonly checkTtl: TtlCheck;
   readonly authenticator: Authenticator;
   /** Whether an authentic advert is one that this host sent itself. */
   readonly isOwn: (advert: Advert) => boolean;
@@ -25,16 +28,18 @@ export interface InboundRules {
  * Decides about one packet, in the fixed order of DESIGN D10: what costs little comes first, the HMAC last. The source
  * address is never trusted: it is not signed.
  */
-export const inspect = (packet: Packet, { vhid, authenticator, isOwn }: InboundRules): Inbound => {
+export const inspect = (packet: Packet, { vhid, checkTtl, authenticator, isOwn }: InboundRules): Inbound => {
   const { source, destination, family } = packet;
   const refuse = (why: Refusal): Inbound => ({ type: 'refused', why, source });
-  if (packet.ttl !== undefined && packet.ttl !== CARP_TTL) return refuse('badttl');
+  const isFar = packet.ttl !== undefined && packet.ttl !== CARP_TTL;
+  if (isFar && checksTtl(checkTtl, family)) return refuse('badttl');
   const decoded = decodeAdvert(packet.payload, { source, destination });
   if (!decoded.ok) return refuse(decoded.fault);
   const { advert } = decoded;
   if (advert.vhid !== vhid) return refuse('badvhid');
   if (authenticator.verify(advert) === undefined) return refuse('badauth');
   if (isOwn(advert)) return refuse('reflected');
-  const { advbase, advskew } = advert;
-  return { type: 'heard', advert: { family, source, advbase, advskew, interval: advertInterval(advbase, advskew) } };
+  const { advbase, advskew, demotion } = advert;
+  const interval = advertInterval(advbase, advskew);
+  return { type: 'heard', advert: { family, source, advbase, advskew, interval, demotion } };
 };

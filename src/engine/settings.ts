@@ -1,10 +1,13 @@
 import type { Cidr, IpAddress } from '../protocol/address.ts';
+import type { Compatibility } from '../protocol/dialect.ts';
 import type { AdvBase, AdvSkew, Millis, Vhid } from '../protocol/units.ts';
 
 /** Who looks after the shared addresses (DESIGN 6). */
 export type Addressing = 'manual' | 'interface' | 'virtual-mac';
-/** Whose way of sending is imitated (DESIGN D9). */
-export type Compatibility = 'auto' | 'freebsd' | 'openbsd' | 'netbsd' | 'ucarp';
+/** In which families a TTL or hop limit other than 255 is refused. */
+export type TtlCheck = 'always' | 'ipv4' | 'never';
+/** What is refused as a repetition of an old advert (DESIGN D8). */
+export type ReplayMode = 'auto' | 'strict' | 'off';
 
 /** One virtual host as the engine runs it: checked, in the engine's units, and with its secret resolved. */
 export interface GroupSettings {
@@ -27,6 +30,16 @@ export interface GroupSettings {
   readonly peers: readonly IpAddress[];
   readonly addressing: Addressing;
   readonly compatibility: Compatibility;
+  /** OpenBSD's custom link-level address, 6 bytes: a part of what is signed, and the MAC of `virtual-mac`. */
+  readonly lladdr?: Uint8Array;
+  /** Differentiated services code point, 0..63, instead of the TOS byte of the dialect. */
+  readonly dscp?: number;
+  readonly checkTtl: TtlCheck;
+  readonly replay: ReplayMode;
+  /** IPv4 adverts leave in Ethernet broadcast frames. */
+  readonly broadcast: boolean;
+  /** A lost carrier does not count: only an interface that is set down, or has gone. */
+  readonly ignoreLink: boolean;
   /** Time between two announcements of a sitting MASTER; 0 = never. */
   readonly announceRefresh: Millis;
 }

@@ -67,7 +67,12 @@ type Opened = { readonly wire: Wire } | { readonly problem: Problem };
 const judge = (settings: GroupSettings, state: InterfaceState, opened: Opened): Standing => {
   if ('problem' in opened) return { ready: false, detail: opened.problem.message, problem: opened.problem };
   const { wire } = opened;
-  if (!state.up) return { ready: false, wire, detail: `${settings.interface} is down or has no carrier` };
+  if (!(settings.ignoreLink ? state.enabled : state.up))
+    return {
+      ready: false,
+      wire,
+      detail: `${settings.interface} is down${settings.ignoreLink ? '' : ' or has no carrier'}`,
+    };
   const sources = sourcesOf(settings, state);
   return Object.keys(sources).length > 0
     ? { ready: true, wire, sources }

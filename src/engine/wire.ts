@@ -1,8 +1,8 @@
 import { catchError, EMPTY, merge, Observable } from 'rxjs';
 import type { Channel, Packet, Transport } from '../ports/transport.ts';
 import type { Family, IpAddress } from '../protocol/address.ts';
-import { CARP_TOS } from '../protocol/constants.ts';
-import type { GroupSettings } from './settings.ts';
+import { DIALECTS } from '../protocol/dialect.ts';
+import type { GroupSettings, TtlCheck } from './settings.ts';
 
 /** The channels of one group, one for each family it speaks. */
 export interface Wire {
@@ -24,7 +24,18 @@ export const familiesOf = ({ addresses, sources }: Pick<GroupSettings, 'addresse
   return families.length > 0 ? families : [4];
 };
 
-type WireSettings = Pick<GroupSettings, 'interface' | 'vhid' | 'peers' | 'addresses' | 'sources'>;
+type WireSettings = Pick<
+  GroupSettings,
+  'interface' | 'vhid' | 'peers' | 'addresses' | 'sources' | 'compatibility' | 'dscp' | 'checkTtl' | 'broadcast'
+>;
+
+/** Adverts beyond a router can only be let in by whoever asks for them. */
+export const checksTtl = (check: TtlCheck, family: Family): boolean =>
+  check === 'always' || (check === 'ipv4' && family === 4);
+
+/** The two low bits of the byte are for congestion notification (RFC 2474, RFC 3168). */
+const tosOf = ({ compatibility, dscp }: WireSettings, family: Family): number =>
+  dscp === undefined ? DIALECTS[compatibility].tos[family] : dscp << 2;
 
 /**
  * Opens the channels and hands them out once; closes them when unsubscribed. Errors with the CarpError of a channel
@@ -45,7 +56,9 @@ export const openWire = (settings: WireSettings, transport: Transport): Observab
             family,
             vhid: settings.vhid,
             peers: settings.peers.filter((peer) => peer.family === family),
-            tos: CARP_TOS,
+            tos: tosOf(settings, family),
+            checksTtl: checksTtl(settings.checkTtl, family),
+            broadcast: settings.broadcast && family === 4,
           }),
         );
     } catch (error) {

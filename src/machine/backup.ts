@@ -14,6 +14,8 @@ import {
   follow,
   inPhase,
   isBowOut,
+  isMoreDemoted,
+  isWorse,
   listen,
   report,
   type Step,
@@ -67,8 +69,13 @@ const heardWorse = (state: State, event: EventOf<'advertReceived'>, settings: Ma
     });
   // A host in maintenance never preempts, not even one that is slower still (DESIGN D6); and what an operator gave away is
   // not taken back.
-  if (!settings.preempt || state.demotion >= HAND_OVER_AT || state.gaveAway === true)
-    return listen(followed, at, settings);
+  if (state.demotion >= HAND_OVER_AT || state.gaveAway === true) return listen(followed, at, settings);
+  if (isMoreDemoted(advert, state))
+    return claim(followed, at, settings, {
+      reason: 'preempt',
+      detail: `${advert.source.text} has the demotion count ${advert.demotion}, this host a demotion of ${state.demotion}`,
+    });
+  if (!settings.preempt) return listen(followed, at, settings);
   if (settings.preemptDelay === 0)
     return claim(followed, at, settings, { reason: 'preempt', detail: `${numbers}, this host every ${mine}/256 s` });
   const [next, effects] = listen(followed, at, settings);
@@ -82,7 +89,7 @@ const heardWorse = (state: State, event: EventOf<'advertReceived'>, settings: Ma
 const heard = (state: State, event: EventOf<'advertReceived'>, settings: MachineSettings): Step => {
   const { advert, at } = event;
   if (isBowOut(advert)) return heardBowOut(state, event, settings);
-  if (advert.interval > intervalNow(state, settings)) return heardWorse(state, event, settings);
+  if (isWorse(advert, state, settings)) return heardWorse(state, event, settings);
   const better = { source: advert.source, at, interval: advert.interval };
   const [next, effects] = listen(without({ ...follow(state, advert, at), better }, 'preemptSince'), at, settings);
   return [next, [...disarm('preempt'), ...effects]];
@@ -134,7 +141,7 @@ const drained = (state: State, event: EventOf<'drained'>, settings: MachineSetti
 const preemptExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
   const { preemptSince, master } = state;
   if (preemptSince === undefined) return stay(state);
-  const worse = master !== undefined && master.interval > intervalNow(state, settings);
+  const worse = master !== undefined && isWorse(master, state, settings);
   if (!worse || state.demotion >= HAND_OVER_AT) return stay(without(state, 'preemptSince'));
   const waited = `waited ${Math.round(event.at - preemptSince)} ms before it preempts ${master.source.text}`;
   return claim(state, event.at, settings, { reason: 'preempt', detail: waited });

@@ -3,7 +3,7 @@ import type { Millis } from '../protocol/units.ts';
 import type { HeardAdvert } from './events.ts';
 import type { MachineSettings } from './settings.ts';
 import type { Reign, State, TiedRival } from './state.ts';
-import { intervalNow, masterDownMs, TIE_PATIENCE } from './timings.ts';
+import { countNow, intervalNow, masterDownMs, TIE_PATIENCE } from './timings.ts';
 
 /** Two hosts that both speak for a group: who goes on (DESIGN D3). */
 export type Verdict =
@@ -62,6 +62,15 @@ export const judge = (
 ): Verdict => {
   const mine = intervalNow(state, settings);
   const { source } = heard;
+  // OpenBSD's rule for its count in byte 4: whoever has the lower one wins, whatever the intervals are.
+  const count = countNow(state, settings);
+  if (heard.demotion < count)
+    return {
+      winner: 'other',
+      reason: 'better-master',
+      detail: `${source.text} has the demotion count ${heard.demotion}, this host ${count}`,
+    };
+  if (heard.demotion > count) return { winner: 'self', tied: false };
   if (heard.interval < mine)
     return {
       winner: 'other',

@@ -9,7 +9,14 @@ export type AdvertKind = 'claim' | 'regular' | 'answer' | 'yield' | 'bow-out';
 /** Everything the machine may ask of the world, in the order in which it is to be done. It touches nothing itself. */
 export type Effect =
   /** One advert in each family. */
-  | { readonly type: 'sendAdvert'; readonly kind: AdvertKind; readonly advbase: AdvBase; readonly advskew: AdvSkew }
+  | {
+      readonly type: 'sendAdvert';
+      readonly kind: AdvertKind;
+      readonly advbase: AdvBase;
+      readonly advskew: AdvSkew;
+      /** Byte 4: OpenBSD's demotion count, 0 in every dialect but its own. */
+      readonly demotion: number;
+    }
   /** Restarts the timer if it runs. It never expires before `due` on the monotonic clock. */
   | { readonly type: 'arm'; readonly timer: TimerName; readonly due: Millis }
   | { readonly type: 'disarm'; readonly timer: TimerName }

@@ -26,6 +26,8 @@ export interface HeardAdvert {
   readonly advskew: AdvSkew;
   /** Its interval, which is its rank. */
   readonly interval: Ticks;
+  /** Byte 4: how much an OpenBSD host is demoted; 0 from all others. It counts before the interval. */
+  readonly demotion: number;
 }
 
 /** The addresses from which this host sends, by family; a family is missing while it has none. */

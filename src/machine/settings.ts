@@ -1,8 +1,9 @@
 import type { Family } from '../protocol/address.ts';
+import type { Dialect } from '../protocol/dialect.ts';
 import type { AdvBase, AdvSkew, Millis } from '../protocol/units.ts';
 
 /** What the rules depend on. They hold for the life of a machine; other settings make another machine. */
-export interface MachineSettings {
+export interface MachineSettings extends Pick<Dialect, 'demotes' | 'clampsSkew' | 'tieBreak'> {
   readonly advbase: AdvBase;
   readonly advskew: AdvSkew;
   /** Multiple of advbase after which a silent MASTER counts as dead. */
@@ -12,6 +13,4 @@ export interface MachineSettings {
   readonly preemptDelay: Millis;
   /** In which families adverts are sent: those of the shared addresses. */
   readonly families: readonly Family[];
-  /** Which of two tied addresses wins: the numerically lower one, or as ucarp on a little-endian machine compares. */
-  readonly tieBreak: 'numeric' | 'last-octet-first';
 }

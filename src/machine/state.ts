@@ -10,6 +10,8 @@ export interface FollowedMaster {
   /** The address of its last advert. */
   readonly source: IpAddress;
   readonly interval: Ticks;
+  /** Its count in byte 4. */
+  readonly demotion: number;
   readonly heardAt: Millis;
 }
 

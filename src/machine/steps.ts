@@ -1,11 +1,12 @@
 /** The moves that several phases share. Each returns the next state and what is to be done, like `transition`. */
+import { demotionCount } from '../protocol/dialect.ts';
 import type { AdvBase, AdvSkew, Millis } from '../protocol/units.ts';
 import type { AdvertKind, Effect } from './effects.ts';
 import type { HeardAdvert, TimerName } from './events.ts';
 import type { Reason, Role } from './roles.ts';
 import type { MachineSettings } from './settings.ts';
 import { type Phase, type Reign, roleOf, type State } from './state.ts';
-import { after, CLAIM_HOLD_MS, exactIntervalMs, intervalNow, masterDownMs, skewNow } from './timings.ts';
+import { after, CLAIM_HOLD_MS, countNow, exactIntervalMs, intervalNow, masterDownMs, skewNow } from './timings.ts';
 
 export type Step = readonly [state: State, effects: readonly Effect[]];
 
@@ -41,9 +42,11 @@ export const advert = (kind: AdvertKind, state: State, settings: MachineSettings
   kind,
   advbase: settings.advbase,
   advskew: skewNow(state, settings),
+  demotion: countNow(state, settings),
 });
 
-export const bowOut: Effect = { type: 'sendAdvert', kind: 'bow-out', ...BOW_OUT };
+/** Its byte 4 is 0, as everybody's but OpenBSD's: nobody looks at it in a farewell. */
+export const bowOut: Effect = { type: 'sendAdvert', kind: 'bow-out', ...BOW_OUT, demotion: 0 };
 
 /**
  * The last advert of a MASTER that yields: its own, made one tick worse if it would tie with the one it answers. The
@@ -52,10 +55,11 @@ export const bowOut: Effect = { type: 'sendAdvert', kind: 'bow-out', ...BOW_OUT 
  */
 export const yieldAdvert = (heard: HeardAdvert, state: State, settings: MachineSettings): readonly Effect[] => {
   const mine = intervalNow(state, settings);
-  if (mine > heard.interval) return [advert('yield', state, settings)];
+  const demotion = countNow(state, settings);
+  if (demotion > heard.demotion || mine > heard.interval) return [advert('yield', state, settings)];
   const worse = heard.interval + 1;
   const rank = { advbase: (worse >> 8) as AdvBase, advskew: (worse & 0xff) as AdvSkew };
-  return isBowOut(rank) ? [] : [{ type: 'sendAdvert', kind: 'yield', ...rank }];
+  return isBowOut(rank) ? [] : [{ type: 'sendAdvert', kind: 'yield', ...rank, demotion }];
 };
 
 /** Listens for the whole master-down time from now on. */
@@ -122,13 +126,32 @@ export const follow = (state: State, heard: HeardAdvert, at: Millis): State => {
   const known = state.master;
   const same = known !== undefined && known.interval === heard.interval;
   const sources = { ...(same ? known.sources : {}), [heard.family]: heard.source };
-  return { ...state, master: { sources, source: heard.source, interval: heard.interval, heardAt: at } };
+  const { source, interval, demotion } = heard;
+  return { ...state, master: { sources, source, interval, demotion, heardAt: at } };
 };
+
+/**
+ * Whether a MASTER is worse than this host would be as MASTER: OpenBSD's count decides before the interval does. A host
+ * that tells its demotion in advskew compares a count with its own demotion all the same, so that of two demoted ones
+ * the one that is more demoted does not take over.
+ */
+export const isWorse = (
+  master: Pick<HeardAdvert, 'interval' | 'demotion'>,
+  state: State,
+  settings: MachineSettings,
+): boolean => {
+  if (isMoreDemoted(master, state)) return true;
+  return master.demotion >= countNow(state, settings) && master.interval > intervalNow(state, settings);
+};
+
+/** Such a MASTER is replaced also by those that do not preempt (OpenBSD, rule B2 of protocol.md 4.2). */
+export const isMoreDemoted = ({ demotion }: Pick<HeardAdvert, 'demotion'>, state: State): boolean =>
+  demotion > demotionCount(state.demotion);
 
 /** Follows a rival, and knows it as a better one unless it is worse. */
 export const followRival = (state: State, rival: HeardAdvert, at: Millis, settings: MachineSettings): State => {
   const followed = follow(state, rival, at);
-  return rival.interval > intervalNow(state, settings)
+  return isWorse(rival, state, settings)
     ? followed
     : { ...followed, better: { source: rival.source, at, interval: rival.interval } };
 };

@@ -1,5 +1,6 @@
 import type { IpAddress } from '../protocol/address.ts';
-import { advertInterval, effectiveSkew, leaseSeconds, masterDownTime } from '../protocol/timing.ts';
+import { demotionCount } from '../protocol/dialect.ts';
+import { advertInterval, clampedSkew, effectiveSkew, leaseSeconds, masterDownTime } from '../protocol/timing.ts';
 import { type AdvSkew, type Millis, millis, type Ticks, toExactMillis, toMillis } from '../protocol/units.ts';
 import type { MachineSettings } from './settings.ts';
 import type { State } from './state.ts';
@@ -24,10 +25,17 @@ export const TIE_PATIENCE = 3;
 const STAGGER_MS = { fullSkew: 6, perAddressStep: 1 } as const;
 
 /** What the lengths of time depend on. */
-export type TimeSettings = Pick<MachineSettings, 'advbase' | 'advskew' | 'deadratio'>;
+export type TimeSettings = Pick<MachineSettings, 'advbase' | 'advskew' | 'deadratio' | 'demotes' | 'clampsSkew'>;
 
-export const skewNow = (state: State, settings: TimeSettings): AdvSkew =>
-  effectiveSkew(settings.advskew, state.demotion);
+/** The skew of this host's adverts and times. A host that counts its demotion in byte 4 leaves the skew as it is. */
+export const skewNow = ({ demotion }: State, { advskew, demotes, clampsSkew }: TimeSettings): AdvSkew => {
+  const inSkew = demotes === 'advskew' ? demotion : 0;
+  return clampsSkew ? clampedSkew(advskew, inSkew) : effectiveSkew(advskew, inSkew);
+};
+
+/** Byte 4 of this host's adverts. */
+export const countNow = ({ demotion }: State, { demotes }: TimeSettings): number =>
+  demotes === 'byte-4' ? demotionCount(demotion) : 0;
 
 export const intervalNow = (state: State, settings: TimeSettings): Ticks =>
   advertInterval(settings.advbase, skewNow(state, settings));
@@ -42,7 +50,7 @@ export const masterDownNow = (state: State, settings: TimeSettings): Ticks =>
 
 export const masterDownMs = (state: State, settings: TimeSettings): Millis => toMillis(masterDownNow(state, settings));
 
-export const leaseMs = (settings: TimeSettings): Millis =>
+export const leaseMs = (settings: Pick<TimeSettings, 'advbase' | 'deadratio'>): Millis =>
   millis(leaseSeconds(settings.advbase, settings.deadratio) * 1000);
 
 /**
@@ -50,7 +58,7 @@ export const leaseMs = (settings: TimeSettings): Millis =>
  * up to 3 ms by address among equals (DESIGN D5).
  */
 export const staggerMs = (state: State, settings: TimeSettings, source: IpAddress | undefined): number =>
-  (skewNow(state, settings) / 254) * STAGGER_MS.fullSkew +
+  (effectiveSkew(settings.advskew, state.demotion) / 254) * STAGGER_MS.fullSkew +
   ((source?.bytes.at(-1) ?? 0) & 3) * STAGGER_MS.perAddressStep;
 
 export const after = (at: Millis, span: number): Millis => millis(at + span);

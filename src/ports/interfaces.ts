@@ -15,6 +15,8 @@ export interface InterfaceState {
   readonly exists: boolean;
   /** Administratively up and with carrier (IFF_UP and IFF_RUNNING): what is sent has a chance to arrive. */
   readonly up: boolean;
+  /** Administratively up (IFF_UP), whatever the cable does. */
+  readonly enabled: boolean;
   readonly addresses: readonly InterfaceAddress[];
 }
 

@@ -24,6 +24,10 @@ export interface ChannelOptions {
   readonly peers: readonly IpAddress[];
   /** TOS byte or traffic class of what is sent. */
   readonly tos: number;
+  /** Whether wrong TTLs are to be refused. A transport that cannot see them in this family refuses to open then. */
+  readonly checksTtl: boolean;
+  /** IPv4 without peers: in Ethernet broadcast frames, still to 224.0.0.18 (ucarp's --nomcast). */
+  readonly broadcast: boolean;
 }
 
 /**

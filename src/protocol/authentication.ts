@@ -6,10 +6,10 @@
  * advbase, advskew, the demotion byte and the IP header are not covered: whoever sees one valid advert can rewrite them.
  *
  * OpenBSD's carp interface always has an automatic link-local address. So OpenBSD signs *without* link-local addresses,
- * and accepts both forms; FreeBSD and NetBSD sign with them (ip_carp.c, carp_hmac_prepare_ctx). An OpenBSD interface
- * with a MAC of its own puts these 6 bytes between type and vhid.
+ * and accepts both forms; FreeBSD and NetBSD sign with them (ip_carp.c, carp_hmac_prepare_ctx), NetBSD with its automatic
+ * one as well. An OpenBSD interface with a MAC of its own puts these 6 bytes between type and vhid.
  */
-import { compareAddresses, type IpAddress, isLinkLocal } from './address.ts';
+import { addressOf, compareAddresses, type IpAddress, isLinkLocal } from './address.ts';
 import type { Advert } from './advert.ts';
 import { KEY_LENGTH } from './constants.ts';
 import type { Vhid } from './units.ts';
@@ -17,8 +17,12 @@ import type { Vhid } from './units.ts';
 /** HMAC-SHA1 with a key that it keeps to itself; 20 bytes. */
 export type Sign = (message: Uint8Array) => Uint8Array;
 
-/** Whether link-local IPv6 addresses are part of the signed list. */
-export type AddressForm = 'with-link-local' | 'without-link-local';
+/**
+ * Which IPv6 addresses besides the global ones are part of the signed list: the link-local ones of the group as they are
+ * listed, none, or also the one that the carp interface of OpenBSD and NetBSD has by itself.
+ */
+export const ADDRESS_FORMS = ['with-link-local', 'without-link-local', 'with-virtual-link-local'] as const;
+export type AddressForm = (typeof ADDRESS_FORMS)[number];
 
 /**
  * The 20-byte key of a password: its bytes, padded with zeros. The kernels do not hash it.
@@ -45,17 +49,28 @@ const isScopedMulticast = ({ family, bytes }: IpAddress): boolean =>
 const isExtreme = ({ bytes }: IpAddress): boolean =>
   bytes.every((octet) => octet === 0) || bytes.every((octet) => octet === 0xff);
 
-const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean => a.every((octet, i) => octet === b[i]);
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((octet, i) => octet === b[i]);
+
+/** fe80::200:5eff:fe00:1VV: EUI-64 of the virtual MAC 00:00:5e:00:01:VV (protocol.md 12). */
+export const virtualLinkLocal = (vhid: Vhid): IpAddress =>
+  addressOf(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x02, 0, 0x5e, 0xff, 0xfe, 0, 0x01, vhid));
+
+/** The carp interface has a link-local address only where it speaks IPv6. */
+const listed = (vhid: Vhid, addresses: readonly IpAddress[], form: AddressForm): readonly IpAddress[] =>
+  form === 'with-virtual-link-local' && addresses.some(({ family }) => family === 6)
+    ? [...addresses, virtualLinkLocal(vhid)]
+    : addresses;
 
 const signedAddresses = (addresses: readonly IpAddress[], form: AddressForm): Uint8Array[] =>
   addresses
-    .filter((address) => !isExtreme(address) && (form === 'with-link-local' || !isLinkLocal(address)))
+    .filter((address) => !isExtreme(address) && (form !== 'without-link-local' || !isLinkLocal(address)))
     .map((address): IpAddress => ({ ...address, bytes: hashedBytes(address) }))
     .sort(compareAddresses)
     .map((address) => address.bytes)
     .filter((bytes, i, all) => {
       const before = all[i - 1];
-      return before === undefined || before.length !== bytes.length || !bytesEqual(before, bytes);
+      return before === undefined || !sameBytes(before, bytes);
     });
 
 export interface SignedList {
@@ -73,7 +88,7 @@ export const signedMessage = ({ vhid, addresses, form, mac }: SignedList): Uint8
       [2, 1],
       [...(mac ?? [])],
       [vhid],
-      ...signedAddresses(addresses, form).map((bytes) => [...bytes]),
+      ...signedAddresses(listed(vhid, addresses, form), form).map((bytes) => [...bytes]),
       Array(8).fill(0),
     ].flat(),
   );
@@ -93,13 +108,15 @@ export interface Authenticator {
 }
 
 export const authenticator = (list: Omit<SignedList, 'form'>, sign: Sign): Authenticator => {
-  const forms: readonly AddressForm[] = list.addresses.some(isLinkLocal)
-    ? ['with-link-local', 'without-link-local']
-    : ['with-link-local'];
   const messages = {
     'with-link-local': signedMessage({ ...list, form: 'with-link-local' }),
     'without-link-local': signedMessage({ ...list, form: 'without-link-local' }),
+    'with-virtual-link-local': signedMessage({ ...list, form: 'with-virtual-link-local' }),
   };
+  // Forms that come to the same bytes here are one: a forged advert should cost as little as it can.
+  const forms = ADDRESS_FORMS.filter(
+    (form, i) => !ADDRESS_FORMS.slice(0, i).some((earlier) => sameBytes(messages[earlier], messages[form])),
+  );
   const digest = (counter: bigint, form: AddressForm): Uint8Array => {
     const message = messages[form];
     new DataView(message.buffer, message.byteOffset).setBigUint64(message.length - 8, counter);

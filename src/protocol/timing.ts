@@ -9,6 +9,10 @@ import type { AdvBase, AdvSkew, Ticks } from './units.ts';
 export const effectiveSkew = (skew: AdvSkew, demotion: number): AdvSkew =>
   (demotion <= 0 ? skew : Math.max(skew, Math.min(skew + demotion, DEMOTED_SKEW))) as AdvSkew;
 
+/** FreeBSD's rule: no more than 240 in any case, although ifconfig takes up to 254 (protocol.md 4.1). */
+export const clampedSkew = (skew: AdvSkew, demotion: number): AdvSkew =>
+  Math.min(effectiveSkew(skew, demotion), DEMOTED_SKEW) as AdvSkew;
+
 /**
  * Time between two adverts of a host, which is also its rank: the shorter interval wins.
  * With advbase 0 and no skew it is one tick, as in OpenBSD.

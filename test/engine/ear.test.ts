@@ -30,7 +30,7 @@ const packet = (family: Family, dropped: number, more: Partial<Packet> = {}): Pa
 const ear = (): { readonly ear: Ear; readonly tally: Tally; readonly lines: string[] } => {
   const tally = new Tally();
   const lines: string[] = [];
-  const rules = { vhid: vhid(1), authenticator: signed, isOwn: () => false };
+  const rules = { vhid: vhid(1), checkTtl: 'always' as const, authenticator: signed, isOwn: () => false };
   return { ear: new Ear(rules, tally, (_level, message) => lines.push(message)), tally, lines };
 };
 

@@ -19,6 +19,7 @@ const eth0 = (...addresses: readonly InterfaceAddress[]): InterfaceState => ({
   name: 'eth0',
   exists: true,
   up: true,
+  enabled: true,
   addresses,
 });
 const own = owned('192.0.2.11/24');

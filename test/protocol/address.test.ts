@@ -12,7 +12,7 @@ import {
   parseCidr,
   sameAddress,
 } from '../../src/protocol/address.ts';
-import { authenticator, keyOf, signedMessage } from '../../src/protocol/authentication.ts';
+import { type AddressForm, authenticator, keyOf, signedMessage } from '../../src/protocol/authentication.ts';
 import { vhid } from '../../src/protocol/units.ts';
 import { address, hex } from './vectors.ts';
 
@@ -111,17 +111,31 @@ test('order, repetition and the extremes do not matter to a digest; zones and pr
   assert.equal(messageOf(['fe80:1234::1']), messageOf(['fe80::1%em0']));
 });
 
-test('only a list with link-local addresses has two forms', () => {
-  const messages: string[] = [];
-  const sign = (message: Uint8Array): Uint8Array => {
-    messages.push(hex(message));
-    return new Uint8Array(20);
+test('a list is tried in as many forms as it has: with its link-locals, without, and with that of a carp interface', () => {
+  const triesOf = (...texts: readonly string[]): number => {
+    const messages = new Set<string>();
+    const sign = (message: Uint8Array): Uint8Array => {
+      messages.add(hex(message));
+      return new Uint8Array(20);
+    };
+    const advert = { counter: 1n, digest: new Uint8Array(20).fill(1) };
+    authenticator({ vhid: vhid(1), addresses: texts.map(address) }, sign).verify(advert);
+    return messages.size;
   };
-  const advert = { counter: 1n, digest: new Uint8Array(20).fill(1) };
-  authenticator({ vhid: vhid(1), addresses: [address('192.0.2.1')] }, sign).verify(advert);
-  assert.equal(messages.length, 1);
-  authenticator({ vhid: vhid(1), addresses: [address('192.0.2.1'), address('fe80::1')] }, sign).verify(advert);
-  assert.equal(messages.length, 3);
+  assert.equal(triesOf('192.0.2.1'), 1);
+  assert.equal(triesOf('192.0.2.1', '2001:db8::1'), 2);
+  assert.equal(triesOf('2001:db8::1', 'fe80::1'), 3);
+  assert.equal(triesOf('2001:db8::1', 'fe80::200:5eff:fe00:101'), 2);
+});
+
+test('a NetBSD host signs with the link-local address of its carp interface, which is made of the virtual MAC', () => {
+  const messageOf = (texts: readonly string[], form: AddressForm): string =>
+    hex(signedMessage({ vhid: vhid(0xab), addresses: texts.map(address), form }));
+  assert.equal(
+    messageOf(['2001:db8::1'], 'with-virtual-link-local'),
+    messageOf(['2001:db8::1', 'fe80::200:5eff:fe00:1ab'], 'with-link-local'),
+  );
+  assert.equal(messageOf(['192.0.2.1'], 'with-virtual-link-local'), messageOf(['192.0.2.1'], 'with-link-local'));
 });
 
 test('a key is a password padded with zeros, of at most 20 bytes', () => {

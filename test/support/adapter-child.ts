@@ -33,6 +33,7 @@ export type Order =
       readonly vhid: number;
       readonly peers?: readonly string[];
       readonly tos?: number;
+      readonly broadcast?: boolean;
     }
   | {
       readonly type: 'send';
@@ -98,6 +99,8 @@ const open = (order: Extract<Order, { type: 'open' }>): void => {
     vhid: vhid(order.vhid),
     peers: (order.peers ?? []).map(addressIn),
     tos: order.tos ?? 0x10,
+    checksTtl: true,
+    broadcast: order.broadcast ?? false,
   });
   const entry = { channel, seen: 0 };
   channels.set(order.channel, entry);

@@ -109,7 +109,7 @@ export class MachineHost implements LanHost {
   #carryOut(effect: Effect, before: State, at: Millis): void {
     switch (effect.type) {
       case 'sendAdvert': {
-        const { kind, advbase, advskew } = effect;
+        const { kind, advbase, advskew, demotion } = effect;
         if (kind === 'regular' || kind === 'answer')
           assert.equal(roleOf(before), 'MASTER', `${this.name} advertises as ${roleOf(before)}`);
         assert.equal(kind === 'bow-out', advbase === 255 && advskew === 255, `${kind} looks like a farewell`);
@@ -121,6 +121,7 @@ export class MachineHost implements LanHost {
               advbase,
               advskew,
               interval: advertInterval(advbase, advskew),
+              demotion,
             });
         return;
       }

@@ -30,15 +30,18 @@ export const settingsOf = (rank: Rank, more: Partial<MachineSettings> = {}): Mac
     preemptDelay: millis(0),
     families: [4],
     tieBreak: 'numeric',
+    demotes: 'advskew',
+    clampsSkew: false,
     ...more,
   };
 };
 
-export const heard = (source: string | IpAddress, rank: Rank): HeardAdvert => {
+export const heard = (source: string | IpAddress, rank: Rank, demotion = 0): HeardAdvert => {
   const { base, skew } = rankOf(rank);
   const address = typeof source === 'string' ? ip(source) : source;
   const [advbase, advskew] = [advBase(base), advSkew(skew)];
-  return { family: address.family, source: address, advbase, advskew, interval: advertInterval(advbase, advskew) };
+  const interval = advertInterval(advbase, advskew);
+  return { family: address.family, source: address, advbase, advskew, interval, demotion };
 };
 
 export const BOW_OUT: Rank = '255/255';
@@ -52,9 +55,9 @@ export const event = {
     inherits,
     at: millis(at),
   }),
-  advert: (source: string | IpAddress, rank: Rank, at: number): EventOf<'advertReceived'> => ({
+  advert: (source: string | IpAddress, rank: Rank, at: number, demotion = 0): EventOf<'advertReceived'> => ({
     type: 'advertReceived',
-    advert: heard(source, rank),
+    advert: heard(source, rank, demotion),
     at: millis(at),
   }),
   timer: (timer: TimerName, due: number, at = due): EventOf<'timerExpired'> => ({

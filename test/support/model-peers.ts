@@ -12,7 +12,7 @@ interface Rank {
 
 const advertOf = (source: IpAddress, { base, skew }: Rank): HeardAdvert => {
   const [advbase, advskew] = [advBase(base), advSkew(skew)];
-  return { family: source.family, source, advbase, advskew, interval: advertInterval(advbase, advskew) };
+  return { family: source.family, source, advbase, advskew, interval: advertInterval(advbase, advskew), demotion: 0 };
 };
 
 const ticks = ({ base, skew }: Rank): number => base * 256 + skew;

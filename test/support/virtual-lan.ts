@@ -32,6 +32,10 @@ export const groupSettings = (changes: Partial<GroupSettings> = {}): GroupSettin
   peers: [],
   addressing: 'interface',
   compatibility: 'auto',
+  checkTtl: 'always',
+  replay: 'auto',
+  broadcast: false,
+  ignoreLink: false,
   announceRefresh: seconds(10),
   ...changes,
 });

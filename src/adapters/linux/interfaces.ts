@@ -44,11 +44,12 @@ const stateOf = (name: string, { link, entries }: Seen): InterfaceState => ({
   exists: link !== undefined,
   // IFF_RUNNING is operstate up or unknown (netif_oper_up): interfaces that cannot tell, such as dummies, count as up.
   up: link !== undefined && has(link.flags, LinkFlag.UP) && has(link.flags, LinkFlag.RUNNING),
+  enabled: link !== undefined && has(link.flags, LinkFlag.UP),
   addresses: entries.map(addressState),
 });
 
-const contentOf = ({ exists, up, addresses }: InterfaceState): string =>
-  JSON.stringify([exists, up, addresses.map((a) => [formatCidr(a), a.tentative, a.deprecated, a.permanent])]);
+const contentOf = ({ exists, up, enabled, addresses }: InterfaceState): string =>
+  JSON.stringify([exists, up, enabled, addresses.map((a) => [formatCidr(a), a.tentative, a.deprecated, a.permanent])]);
 
 /** An interface that was recreated under its name is another one: sockets on the old are dead. */
 const withGap = ([before, now]: readonly [Seen, Seen]): readonly Seen[] =>

@@ -41,7 +41,11 @@ export interface VirtualHost {
   /** The parent. */
   readonly interface: string;
   readonly vhid: Vhid;
+  /** A MAC instead of the virtual one, as OpenBSD's `lladdr` sets it. */
+  readonly lladdr?: Uint8Array;
 }
+
+const macOf = ({ vhid, lladdr }: VirtualHost): Uint8Array => lladdr ?? virtualMacOf(vhid);
 
 /** The use of a macvlan by one channel. */
 export interface VirtualDevice {
@@ -102,7 +106,7 @@ class MacvlanDevices implements VirtualDevices {
     const device =
       this.#present(network, parent, host) ??
       this.#takeOver(network, parent, host) ??
-      this.#make(network, parent, host);
+      this.#make(this.#kernel.read(), parent, host);
     device.users += 1;
     try {
       restrainParent(parent.name);
@@ -186,20 +190,19 @@ class MacvlanDevices implements VirtualDevices {
     return device !== undefined && network.links.has(device.index) ? device : undefined;
   }
 
-  #leftoverOf(network: Network, { interface: name, vhid }: VirtualHost): Link | undefined {
-    const parent = linkNamed(network, name);
-    const link = parent && linkNamed(network, macvlanName(parent.index, vhid));
+  #leftoverOf(network: Network, host: VirtualHost): Link | undefined {
+    const parent = linkNamed(network, host.interface);
+    const link = parent && linkNamed(network, macvlanName(parent.index, host.vhid));
     if (link === undefined || this.#devices.get(link.name)?.index === link.index) return undefined;
-    const isOurs =
-      link.kind === 'macvlan' && link.mac === formatMac(virtualMacOf(vhid)) && link.lower === parent?.index;
-    return isOurs ? link : undefined;
+    const hasOurMark = link.mac === formatMac(macOf(host)) || formerIn(link.alias) !== undefined;
+    return hasOurMark && link.kind === 'macvlan' && link.lower === parent?.index ? link : undefined;
   }
 
   #make(network: Network, parent: Link, host: VirtualHost): Device {
     refuseHostSettings();
     refuseWireless(parent.name);
     const name = macvlanName(parent.index, host.vhid);
-    const mac = virtualMacOf(host.vhid);
+    const mac = macOf(host);
     const former = this.#formerOf(network, parent);
     if (linkNamed(network, name) !== undefined)
       throw new CarpError('CARP_NO_INTERFACE', `there is an interface ${name} already, and it is not ours`, {
@@ -219,8 +222,13 @@ class MacvlanDevices implements VirtualDevices {
     const link = this.#leftoverOf(network, host);
     if (link === undefined) return undefined;
     const { name, index } = link;
+    if (link.mac !== formatMac(macOf(host))) {
+      // Its lladdr has been changed since: neighbours must not learn the old one again.
+      this.#remove(link, formerIn(link.alias));
+      return undefined;
+    }
     const inherited = isSet(link, LinkFlag.UP) && addressesOf(network, index).length > 0;
-    const mac = virtualMacOf(host.vhid);
+    const mac = macOf(host);
     const device: Device = { name, index, lower: parent.index, mac, users: 0, holds: inherited ? 1 : 0, inherited };
     this.#devices.set(name, device);
     if (!inherited) this.#quietly(setDown(device));

@@ -112,6 +112,7 @@ export const createMemoryLan = (scheduler: SchedulerLike): MemoryLan => {
       name: device,
       exists: true,
       up: plugged,
+      enabled: true,
       addresses: own.map((address) => ({
         address,
         prefix: address.family === 4 ? 24 : 64,
