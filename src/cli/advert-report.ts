@@ -1,8 +1,8 @@
+import type { CarpPacket } from '../engine/segment-packet.ts';
 import { type Advert, hasValidChecksum, readAdvert, versionOf } from '../protocol/advert.ts';
 import { ADVERT_LENGTH, CARP_TTL } from '../protocol/constants.ts';
 import { advertInterval } from '../protocol/timing.ts';
 import { toExactMillis } from '../protocol/units.ts';
-import type { CarpPacket } from './ip-packet.ts';
 import { style } from './output.ts';
 
 /** Why a receiver would refuse the packet (names of netstat -s -p carp), or why it cannot be told. */

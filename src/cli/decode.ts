@@ -1,21 +1,21 @@
 import { createReadStream } from 'node:fs';
+import { readCapture } from '../adapters/node/capture.ts';
 import { createSigner } from '../adapters/node/hmac.ts';
 import { readPassfile } from '../config/password.ts';
+import { carpPacket } from '../engine/segment-packet.ts';
 import { CarpError } from '../ports/error.ts';
 import { type IpAddress, parseAddress, parseCidr } from '../protocol/address.ts';
 import { type Authenticator, authenticator, keyOf } from '../protocol/authentication.ts';
 import { KEY_LENGTH } from '../protocol/constants.ts';
 import type { Vhid } from '../protocol/units.ts';
 import { line, reportOf, Summary, type Verifier } from './advert-report.ts';
-import { carpPacket } from './ip-packet.ts';
 import { type Command, Exit, parseOptions, usageError } from './options.ts';
 import { print, printJson } from './output.ts';
-import { readPcap } from './pcap.ts';
 
 const HELP = `Usage: carp decode [--json] [--pass PASSWORD | --passfile FILE] [--address ADDRESS]... FILE.pcap
 
 Shows each CARP advert of a packet capture: one line each, or one JSON object each with --json.
-FILE.pcap is a classic pcap file, as tcpdump writes it; - reads standard input.
+FILE.pcap is a pcap or pcapng file, as tcpdump and Wireshark write them; - reads standard input.
 
   --pass PASSWORD    the group's password (others can see it in the process list; '' is the empty one)
   --passfile FILE    a file whose first line is the password
@@ -92,7 +92,7 @@ export const command: Command = {
       if (!values.json) print(`${summary}`);
     };
     try {
-      for await (const frame of readPcap(file, file === '-' ? process.stdin : createReadStream(file))) {
+      for await (const frame of readCapture(file, file === '-' ? process.stdin : createReadStream(file))) {
         const packet = carpPacket(frame);
         if (packet === undefined) summary.skip();
         else {

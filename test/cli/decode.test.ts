@@ -222,12 +222,9 @@ for (const [name, cut, count] of [
     assert.match(result.stderr, /- ends in the middle of a packet.*\n.*tcpdump -U/);
   });
 
-const pcapng = Buffer.from('0a0d0d0a1c0000004d3c2b1a01000000ffffffffffffffff1c000000', 'hex');
-
 for (const [name, content, message] of [
-  ['a pcapng file', pcapng, /is a pcapng file.*\n.*editcap -F pcap .*tshark -F pcap -w/],
-  ['text', Buffer.from('this is no capture at all'), /is no pcap file\n.*tcpdump/],
-  ['an empty file', Buffer.alloc(0), /is no pcap file/],
+  ['text', Buffer.from('this is no capture at all'), /is no pcap or pcapng file\n.*tcpdump/],
+  ['an empty file', Buffer.alloc(0), /is no pcap or pcapng file/],
   ['a compressed file', Buffer.from('1f8b08000000', 'hex'), /is compressed\n.*gunzip/],
   ['a file of another link layer', pcap([], { link: 105 }), /link type 105/],
   [

@@ -1,8 +1,8 @@
 /** The vectors of test/vectors: adverts that were computed from the kernels' rules, and captures of real ones. */
 import { createReadStream, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type CarpPacket, carpPacket } from '../../src/cli/ip-packet.ts';
-import { readPcap } from '../../src/cli/pcap.ts';
+import { readCapture } from '../../src/adapters/node/capture.ts';
+import { type CarpPacket, carpPacket } from '../../src/engine/segment-packet.ts';
 import { type IpAddress, parseAddress } from '../../src/protocol/address.ts';
 
 const folder = new URL('../../../test/vectors/', import.meta.url);
@@ -70,7 +70,7 @@ export const captures: readonly Capture[] = (readJson('captures.json') as readon
 /** All packets of protocol 112 in a capture. */
 export const packetsOf = async ({ path }: Pick<Capture, 'path'>): Promise<readonly CarpPacket[]> => {
   const packets: CarpPacket[] = [];
-  for await (const frame of readPcap(path, createReadStream(path))) {
+  for await (const frame of readCapture(path, createReadStream(path))) {
     const packet = carpPacket(frame);
     if (packet !== undefined) packets.push(packet);
   }
