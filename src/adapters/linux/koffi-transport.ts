@@ -6,7 +6,7 @@ import { CARP_GROUP_IPV4, CARP_GROUP_IPV6 } from '../../protocol/constants.ts';
 import { type Libc, SystemCallError, libc as systemLibc } from './libc.ts';
 import { type LinkLoss, linkLoss } from './link-loss.ts';
 import { noInterface } from './no-interface.ts';
-import { noPermission } from './no-permission.ts';
+import { openError } from './open-error.ts';
 import { receiveSocket } from './receive-socket.ts';
 import { sendError } from './send-error.ts';
 import { sendSocket } from './send-socket.ts';
@@ -22,25 +22,6 @@ const addressIn = (text: string): IpAddress => {
   return address;
 };
 const GROUPS = { 4: addressIn(CARP_GROUP_IPV4), 6: addressIn(CARP_GROUP_IPV6) } as const;
-
-/** What went wrong while a socket was made, in words for people. */
-const openError = ({ interface: name, family }: ChannelOptions, error: unknown): unknown => {
-  if (!(error instanceof SystemCallError)) return error;
-  const { code, message } = error;
-  if (code === 'EPERM') return noPermission(`listening on ${name}`, error);
-  if (code === 'EAFNOSUPPORT' || (family === 6 && (code === 'EINVAL' || code === 'EADDRNOTAVAIL')))
-    return new CarpError('CARP_NO_INTERFACE', `interface ${name} does not speak IPv${family}: ${message}`, {
-      remedy: `IPv6 must be on, and needs an MTU of 1280 or more: ip link set ${name} mtu 1500; sysctl -w net.ipv6.conf.${name}.disable_ipv6=0`,
-      cause: error,
-    });
-  if (code === 'ENOBUFS')
-    return new CarpError('CARP_NO_INTERFACE', `interface ${name} cannot join another group: ${message}`, {
-      remedy: 'sysctl -w net.ipv4.igmp_max_memberships=100',
-      cause: error,
-    });
-  if (code === 'ENODEV' || code === 'ENXIO') return noInterface(name, undefined, error);
-  return new CarpError('CARP_FAILED', `cannot listen on ${name}: ${message}`, { cause: error });
-};
 
 const openChannel = (libc: Libc, watchLink: LinkLoss, options: ChannelOptions): Channel => {
   const { family, interface: name, peers } = options;

@@ -5,7 +5,7 @@ import { CarpError } from '../../ports/error.ts';
 
 const ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64'];
 /** As in package.json: its polling is undocumented, so that only tested versions may be taken. */
-const KOFFI = 'koffi@~3.3.4';
+export const KOFFI = 'koffi@~3.3.4';
 
 /** Where the structures of `libc.ts` are wrong, nothing is loaded. @throws CarpError CARP_NO_TRANSPORT */
 export const refusePlatform = (platform: string, arch: string): void => {
