@@ -84,7 +84,9 @@ const span = (ms: number): string => `${Number(ms.toFixed(3))}`;
 export const wordsOf = (effect: Effect, at: Millis): string => {
   switch (effect.type) {
     case 'sendAdvert':
-      return effect.kind === 'bow-out' ? 'bow-out' : `${effect.kind} ${effect.advbase}/${effect.advskew}`;
+      return effect.kind === 'bow-out'
+        ? 'bow-out'
+        : `${effect.kind} ${effect.advbase}/${effect.advskew}${effect.demotion === 0 ? '' : ` demoted ${effect.demotion}`}`;
     case 'arm':
       return `${effect.timer}+${span(effect.due - at)}`;
     case 'disarm':
