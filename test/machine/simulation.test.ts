@@ -7,7 +7,7 @@ import type { IpAddress } from '../../src/protocol/address.ts';
 import { MachineHost } from '../support/machine-host.ts';
 import { Lan, type LanHost } from '../support/machine-lan.ts';
 import { ip, type Rank, settingsOf } from '../support/machine-words.ts';
-import { BsdHost, UcarpHost } from '../support/model-peers.ts';
+import { modelOf, SYSTEMS } from '../support/model-peers.ts';
 
 const { SEED } = process.env;
 
@@ -257,7 +257,6 @@ describe('machines on a LAN', () => {
 });
 
 describe('machines and other systems', () => {
-  const SYSTEMS = ['freebsd', 'openbsd', 'ucarp'] as const;
   const TIE_BREAKS = ['numeric', 'last-octet-first'] as const;
 
   for (const system of SYSTEMS)
@@ -273,8 +272,7 @@ describe('machines and other systems', () => {
           ]);
           const ours = machine(lan, low, `1/${random.pick([skew, 0, 100])}`, { tieBreak, preempt: random.chance(0.3) });
           const rank = { base: 1, skew, preempt: random.chance(0.3) };
-          const theirs =
-            system === 'ucarp' ? new UcarpHost(lan, v4(high), rank) : new BsdHost(lan, [v4(high)], { ...rank, system });
+          const theirs = modelOf(system, lan, [v4(high)], rank);
           const [first, second] = random.chance(0.5) ? [ours, theirs] : [theirs, ours];
           first.start();
           lan.at(random.pick([0, random.between(0, 5), random.between(0, 6000)]), () => second.start());
@@ -295,8 +293,7 @@ describe('machines and other systems', () => {
         const lan = new Lan(seed);
         const ours = machine(lan, 10, '1/0');
         const rank = { base: 1, skew: lan.random.pick([0, 100]) };
-        const theirs =
-          system === 'ucarp' ? new UcarpHost(lan, v4(20), rank) : new BsdHost(lan, [v4(20)], { ...rank, system });
+        const theirs = modelOf(system, lan, [v4(20)], rank);
         ours.start();
         lan.at(3500, () => theirs.start());
         lan.run(10_000 + lan.random.between(0, 1000));
@@ -320,8 +317,7 @@ describe('machines and other systems', () => {
         const { random } = lan;
         const ours = machine(lan, 10, '1/0');
         const rank = { base: 1, skew: random.pick([0, 100]) };
-        const theirs =
-          system === 'ucarp' ? new UcarpHost(lan, v4(20), rank) : new BsdHost(lan, [v4(20)], { ...rank, system });
+        const theirs = modelOf(system, lan, [v4(20)], rank);
         ours.start();
         lan.at(3500, () => theirs.start());
         lan.run(10_000 + random.between(0, 1000));
@@ -345,7 +341,7 @@ describe('machines and other systems', () => {
       const { random } = lan;
       const kernels = (['freebsd', 'openbsd'] as const)
         .slice(0, random.whole(1, 2))
-        .map((system, i) => new BsdHost(lan, [v4(10 + i), v6(10 + i)], { base: 1, skew: 50 * i, system }));
+        .map((system, i) => modelOf(system, lan, [v4(10 + i), v6(10 + i)], { base: 1, skew: 50 * i }));
       const ours = Array.from({ length: random.whole(1, 3) }, (_, i) =>
         machine(lan, random.pick([4, 20]) + i, `1/${random.pick([0, 50])}`, { families: [4, 6] }),
       );
@@ -368,7 +364,7 @@ describe('machines and other systems', () => {
     forSeeds(200, (seed) => {
       const lan = new Lan(seed);
       const ours = machine(lan, lan.random.pick([10, 30]), '1/0');
-      const theirs = new BsdHost(lan, [v4(20)], { base: 1, skew: 0, system: 'freebsd' });
+      const theirs = modelOf('freebsd', lan, [v4(20)], { base: 1, skew: 0 });
       lan.reaches = () => false;
       ours.start();
       lan.at(lan.random.between(0, 1000), () => theirs.start());
@@ -388,7 +384,7 @@ describe('machines and other systems', () => {
     forSeeds(150, (seed) => {
       const lan = new Lan(seed);
       const ours = machine(lan, 20, '1/0');
-      const theirs = new UcarpHost(lan, ip('198.51.100.10'), { base: 1, skew: 0 });
+      const theirs = modelOf('ucarp', lan, [ip('198.51.100.10')], { base: 1, skew: 0 });
       lan.reaches = () => false;
       ours.start();
       theirs.start();

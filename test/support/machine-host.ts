@@ -1,16 +1,18 @@
 /** A machine in a LAN in virtual time. It carries out its effects, and checks after each step what must always hold. */
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/machine/effects.ts';
-import type { HeardAdvert, MachineEvent, Sources, TimerName } from '../../src/machine/events.ts';
+import type { MachineEvent, Sources, TimerName } from '../../src/machine/events.ts';
 import type { MachineSettings } from '../../src/machine/settings.ts';
 import { initialState, roleOf, type State } from '../../src/machine/state.ts';
-import { leaseMs } from '../../src/machine/timings.ts';
+import { HAND_OVER_AT, leaseMs } from '../../src/machine/timings.ts';
 import { transition } from '../../src/machine/transition.ts';
 import type { IpAddress } from '../../src/protocol/address.ts';
+import { type CounterSeries, counterSeries, nextCounter } from '../../src/protocol/counter.ts';
 import { advertInterval } from '../../src/protocol/timing.ts';
 import { type Millis, millis } from '../../src/protocol/units.ts';
-import type { Lan, LanHost } from './machine-lan.ts';
+import type { Lan, LanAdvert } from './machine-lan.ts';
 import type { Rank } from './machine-words.ts';
+import type { Peer } from './model-peer.ts';
 
 type Report = Extract<Effect, { readonly type: 'report' }> & { readonly at: number };
 type Receipt = Extract<Effect, { readonly type: 'handedOver' | 'nobodyTookOver' }>;
@@ -18,7 +20,15 @@ type Receipt = Extract<Effect, { readonly type: 'handedOver' | 'nobodyTookOver' 
 /** An event as it is told to a host: the host knows what time it is. */
 type Told<E = MachineEvent> = E extends MachineEvent ? Omit<E, 'at'> : never;
 
-export class MachineHost implements LanHost {
+/** What stands between the LAN and the machine. */
+export interface Surroundings {
+  /** Whether its IPv6 checksums count the pseudo-header in (the netbsd profile). Both forms are accepted always. */
+  readonly pseudoHeader?: boolean;
+  /** Whether an advert is let through to the machine: the place of a replay guard. */
+  readonly guard?: (advert: LanAdvert, at: Millis) => boolean;
+}
+
+export class MachineHost implements Peer {
   readonly name: string;
   readonly settings: MachineSettings;
   readonly reports: Report[] = [];
@@ -29,6 +39,8 @@ export class MachineHost implements LanHost {
 
   readonly #lan: Lan;
   readonly #sources: Sources;
+  readonly #surroundings: Surroundings;
+  #series: CounterSeries;
   readonly #timers = new Map<TimerName, () => void>();
   readonly #queue: MachineEvent[] = [];
   #busy = false;
@@ -38,9 +50,16 @@ export class MachineHost implements LanHost {
   #inheritedUntil = Number.POSITIVE_INFINITY;
   #cancelTake: (() => void) | undefined;
 
-  constructor(lan: Lan, addresses: readonly [IpAddress, ...IpAddress[]], settings: MachineSettings) {
+  constructor(
+    lan: Lan,
+    addresses: readonly [IpAddress, ...IpAddress[]],
+    settings: MachineSettings,
+    surroundings: Surroundings = {},
+  ) {
     this.#lan = lan;
     this.settings = settings;
+    this.#surroundings = surroundings;
+    this.#series = this.#newSeries();
     this.name = addresses[0].text;
     this.#sources = Object.fromEntries(addresses.map((address) => [address.family, address]));
     lan.join(this);
@@ -75,8 +94,33 @@ export class MachineHost implements LanHost {
     this.tell({ type: 'becameReady', sources: this.#sources, reason: 'startup', inherits });
   }
 
-  hear(advert: HeardAdvert): void {
-    this.tell({ type: 'advertReceived', advert });
+  stop(): void {
+    this.tell({ type: 'stopRequested' });
+  }
+
+  stepDown(): void {
+    this.tell({ type: 'handOverRequested', force: false });
+  }
+
+  demote(): void {
+    this.tell({ type: 'demotionChanged', demotion: HAND_OVER_AT, reason: 'demoted' });
+  }
+
+  restore(): void {
+    this.tell({ type: 'demotionChanged', demotion: 0, reason: 'demoted' });
+  }
+
+  hear(advert: LanAdvert): void {
+    if (this.#surroundings.guard?.(advert, millis(this.#lan.now)) !== false)
+      this.tell({ type: 'advertReceived', advert });
+  }
+
+  carrier(up: boolean): void {
+    this.tell(
+      up
+        ? { type: 'becameReady', sources: this.#sources, reason: 'link-up', inherits: false }
+        : { type: 'becameUnready', reason: 'link-down', detail: 'the cable was pulled' },
+    );
   }
 
   /** The late renewal notices that the lease is over. */
@@ -90,6 +134,10 @@ export class MachineHost implements LanHost {
     this.#busy = true;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
     this.#busy = false;
+  }
+
+  #newSeries(): CounterSeries {
+    return counterSeries([this.#lan.random64(), this.#lan.random64()]);
   }
 
   #step(event: MachineEvent): void {
@@ -113,16 +161,16 @@ export class MachineHost implements LanHost {
         if (kind === 'regular' || kind === 'answer')
           assert.equal(roleOf(before), 'MASTER', `${this.name} advertises as ${roleOf(before)}`);
         assert.equal(kind === 'bow-out', advbase === 255 && advskew === 255, `${kind} looks like a farewell`);
-        for (const source of Object.values(this.#sources))
-          if (this.settings.families.includes(source.family))
-            this.#lan.send(this, {
-              family: source.family,
-              source,
-              advbase,
-              advskew,
-              interval: advertInterval(advbase, advskew),
-              demotion,
-            });
+        if (kind === 'claim') this.#series = this.#newSeries();
+        for (const source of Object.values(this.#sources)) {
+          const { family } = source;
+          if (!this.settings.families.includes(family)) continue;
+          const [counter, series] = nextCounter(this.#series);
+          this.#series = series;
+          const interval = advertInterval(advbase, advskew);
+          const pseudoHeader = family === 6 && this.#surroundings.pseudoHeader === true;
+          this.#lan.send(this, { family, source, advbase, advskew, interval, demotion, counter, pseudoHeader });
+        }
         return;
       }
       case 'arm': {

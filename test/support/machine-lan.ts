@@ -2,12 +2,22 @@
 import type { HeardAdvert } from '../../src/machine/events.ts';
 import { type Random, randomFrom } from './random.ts';
 
+/** An advert on its way, with the right password: what machines judge, and what is looked at before they do. */
+export interface LanAdvert extends HeardAdvert {
+  /** 64 bits. OpenBSD and whoever guards against replays look at it. */
+  readonly counter: bigint;
+  /** Whether the checksum counts the IPv6 pseudo-header in, as only NetBSD does it (protocol.md 1.4). */
+  readonly pseudoHeader: boolean;
+}
+
 /** Whoever takes part in a LAN. It acts only when it hears something or when what it scheduled comes due. */
 export interface LanHost {
   readonly name: string;
   /** Whether it holds the shared addresses right now. */
   readonly holds: () => boolean;
-  readonly hear: (advert: HeardAdvert) => void;
+  readonly hear: (advert: LanAdvert) => void;
+  /** Its cable was pulled or plugged in. */
+  readonly carrier?: (up: boolean) => void;
   /** The process goes on after a pause of so many milliseconds; what came due meanwhile is still to be done. */
   readonly resumed?: (pausedMs: number) => void;
 }
@@ -64,11 +74,12 @@ class Agenda {
 interface Seat {
   readonly host: LanHost;
   /** Packets that have arrived and were not read yet. */
-  readonly inbox: HeardAdvert[];
+  readonly inbox: LanAdvert[];
   /** What came due during a pause. */
   readonly overdue: (() => void)[];
   pausedAt: number | undefined;
   crashed: boolean;
+  plugged: boolean;
 }
 
 export class Lan {
@@ -78,13 +89,18 @@ export class Lan {
   /** Probability that one receiver misses one advert. */
   loss = 0;
   /** Whether an advert gets from one host to another. */
-  reaches: (from: LanHost, to: LanHost) => boolean = () => true;
+  reaches: (from: LanHost, to: LanHost, advert: LanAdvert) => boolean = () => true;
   now = 0;
   readonly #agenda = new Agenda();
   readonly #seats = new Map<LanHost, Seat>();
 
   constructor(seed: number) {
     this.random = randomFrom(seed);
+  }
+
+  /** For counters: any 64 bits. */
+  random64(): bigint {
+    return (BigInt(this.random.whole(0, 0xffff_ffff)) << 32n) | BigInt(this.random.whole(0, 0xffff_ffff));
   }
 
   get hosts(): readonly LanHost[] {
@@ -96,7 +112,7 @@ export class Lan {
   }
 
   join(host: LanHost): void {
-    this.#seats.set(host, { host, inbox: [], overdue: [], pausedAt: undefined, crashed: false });
+    this.#seats.set(host, { host, inbox: [], overdue: [], pausedAt: undefined, crashed: false, plugged: true });
   }
 
   /** Does something at a point in time, whoever sleeps. */
@@ -119,11 +135,13 @@ export class Lan {
     };
   }
 
-  send(from: LanHost, advert: HeardAdvert): void {
+  send(from: LanHost, advert: LanAdvert): void {
+    if (this.#seats.get(from)?.plugged === false) return;
     for (const seat of this.#seats.values()) {
-      if (seat.host === from || !this.reaches(from, seat.host) || this.random.chance(this.loss)) continue;
+      if (seat.crashed || seat.host === from || !this.reaches(from, seat.host, advert)) continue;
+      if (this.random.chance(this.loss)) continue;
       this.at(this.now + this.random.between(...this.latency), () => {
-        if (seat.crashed) return;
+        if (seat.crashed || !seat.plugged) return;
         seat.inbox.push(advert);
         if (seat.pausedAt === undefined) this.read(seat.host);
       });
@@ -157,6 +175,14 @@ export class Lan {
       for (const serve of this.random.chance(0.5) ? [timers, packets] : [packets, timers]) serve();
       host.resumed?.(forMs);
     });
+  }
+
+  /** Pulls or plugs in the cable of one host, which is told. */
+  plug(host: LanHost, up: boolean): void {
+    const seat = this.#seats.get(host);
+    if (seat === undefined || seat.crashed || seat.plugged === up) return;
+    seat.plugged = up;
+    host.carrier?.(up);
   }
 
   /** Power cut: it says nothing and holds nothing any more. */
