@@ -7,6 +7,7 @@ import { configFailure, parseConfig } from '../config/parse.ts';
 import { hostSettings } from '../config/settings.ts';
 import type { HostConfig } from '../config/types.ts';
 import { createHost } from '../engine/create-host.ts';
+import type { Environment } from '../ports/environment.ts';
 import type { Log } from '../ports/log.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { lazyPublisher } from './lazy-publisher.ts';
@@ -16,8 +17,14 @@ import { linuxSurroundings, memorySurroundings } from './surroundings.ts';
 import { packageVersion } from './version.ts';
 import { createWorld } from './world.ts';
 
+export interface ComposeOptions {
+  readonly log: Log;
+  /** Puts something between the engine and this machine, such as scripts that set the addresses. */
+  readonly adapt?: (environment: Environment) => Environment;
+}
+
 /** The agent as it runs in a process of its own: real time, this machine's interfaces, and a LAN for simulated hosts. */
-export const composeAgent = ({ log }: { readonly log: Log }): Agent => {
+export const composeAgent = ({ log, adapt = (environment) => environment }: ComposeOptions): Agent => {
   const scheduler = monotonicScheduler;
   const basics = { scheduler, wallClock, log };
   const real = linuxSurroundings(basics);
@@ -30,7 +37,11 @@ export const composeAgent = ({ log }: { readonly log: Log }): Agent => {
     createPublisher: (options) => lazyPublisher(loadMqtt, options),
     settingsOf: hostSettings,
     parseHost,
-    world: createWorld({ memory: memorySurroundings(createMemoryLan(scheduler), basics), real, locks: createLocks() }),
+    world: createWorld({
+      memory: memorySurroundings(createMemoryLan(scheduler), basics),
+      real: { load: real.load, environment: (place) => adapt(real.environment(place)) },
+      locks: createLocks(),
+    }),
   });
   return {
     ...agent,

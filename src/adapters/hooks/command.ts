@@ -16,6 +16,8 @@ export interface CommandOptions {
   readonly timeoutMs: number;
   /** When this emits, the command is no longer wanted. */
   readonly cancel$: Observable<unknown>;
+  /** Gets what it says, as it comes: its end is in the outcome too. */
+  readonly onOutput?: (text: string, stream: 'stdout' | 'stderr') => void;
 }
 
 /** Between asking a command to end and ending it. */
@@ -43,7 +45,7 @@ export const runCommand = (command: CommandLine, options: CommandOptions): Obser
 
 const runNow = (
   command: CommandLine,
-  { environment, timeoutMs, cancel$ }: CommandOptions,
+  { environment, timeoutMs, cancel$, onOutput }: CommandOptions,
 ): Observable<CommandOutcome> =>
   new Observable((subscriber) => {
     const started = performance.now();
@@ -59,9 +61,10 @@ const runNow = (
     } catch (error) {
       return finish({ type: 'not-started', message: error instanceof Error ? error.message : String(error) });
     }
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('utf8').on('data', (text: string) => {
         output = (output + text).slice(-OUTPUT_MAX);
+        onOutput?.(text, name);
       });
     let lastResort: NodeJS.Timeout | undefined;
     const end = (reason: 'timeout' | 'cancelled'): void => {
