@@ -212,12 +212,21 @@ export const decodeAnswers = (datagram: Uint8Array): { answers: readonly Answer[
   };
 };
 
-/** A request without its sequence number, which the socket gives it. */
-export type RouteRequest = Omit<NetlinkMessage, 'sequence'>;
-
 /** An address of an interface. */
 export interface Place extends Cidr {
   readonly index: number;
+}
+
+/** A change of addresses in words. */
+export type AddressChange =
+  /** See `addAddress`, whose modes these are. */
+  | { readonly type: 'exclusive' | 'replace'; readonly place: Place; readonly seconds: number }
+  | { readonly type: 'delete'; readonly place: Place };
+
+/** A request without its sequence number, which the socket gives it. */
+export interface RouteRequest extends Omit<NetlinkMessage, 'sequence'> {
+  /** The same for those who do not speak netlink (`iproute-kernel.ts`); of requests about addresses only. */
+  readonly change?: AddressChange;
 }
 
 const uint32s = (...values: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
@@ -250,6 +259,7 @@ export const addAddress = (place: Place, seconds: number, mode: 'exclusive' | 'r
     type: Type.NEWADDR,
     flags: NetlinkFlag.REQUEST | how,
     payload: addressPayload(place, six ? AddressFlag.NODAD : 0, [lifetimes]),
+    change: { type: mode, place, seconds },
   };
 };
 
@@ -258,6 +268,7 @@ export const deleteAddress = (place: Place): RouteRequest => ({
   type: Type.DELADDR,
   flags: NetlinkFlag.REQUEST,
   payload: addressPayload(place, 0, []),
+  change: { type: 'delete', place },
 });
 
 const dump = (type: number, length: number): RouteRequest => ({
