@@ -4,13 +4,17 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { createAnnouncer } from '../../src/adapters/linux/announcer.ts';
+import { createInterfaces } from '../../src/adapters/linux/interfaces.ts';
+import { createKernel } from '../../src/adapters/linux/kernel.ts';
 import { createKoffiTransport } from '../../src/adapters/linux/koffi-transport.ts';
 import { libc } from '../../src/adapters/linux/libc.ts';
 import { Linux } from '../../src/adapters/linux/linux-constants.ts';
 import { membership } from '../../src/adapters/linux/receive-socket.ts';
 import { socketAddress } from '../../src/adapters/linux/sockaddr.ts';
+import { createRawSocketTransport } from '../../src/adapters/raw-socket/raw-socket-transport.ts';
 import { type Problem, problemOf } from '../../src/ports/error.ts';
-import type { Channel } from '../../src/ports/transport.ts';
+import type { Interfaces } from '../../src/ports/interfaces.ts';
+import type { Channel, Transport } from '../../src/ports/transport.ts';
 import { type Family, type IpAddress, parseAddress } from '../../src/protocol/address.ts';
 import { vhid } from '../../src/protocol/units.ts';
 
@@ -34,6 +38,10 @@ export type Order =
       readonly peers?: readonly string[];
       readonly tos?: number;
       readonly broadcast?: boolean;
+      /** Default: koffi. */
+      readonly transport?: 'koffi' | 'raw-socket';
+      /** Default: true. */
+      readonly checksTtl?: boolean;
     }
   | {
       readonly type: 'send';
@@ -92,14 +100,24 @@ const opened = (name: string) => {
   return found;
 };
 
+let interfaces: Interfaces | undefined;
+/** All channels share one netlink socket, as in the agent. */
+const rawSocketTransport = (): Transport => {
+  interfaces ??= createInterfaces(createKernel());
+  return createRawSocketTransport(interfaces);
+};
+
+const transportOf = ({ transport = 'koffi' }: Extract<Order, { type: 'open' }>): Transport =>
+  transport === 'koffi' ? createKoffiTransport() : rawSocketTransport();
+
 const open = (order: Extract<Order, { type: 'open' }>): void => {
-  const channel = createKoffiTransport().open({
+  const channel = transportOf(order).open({
     interface: order.interface,
     family: order.family,
     vhid: vhid(order.vhid),
     peers: (order.peers ?? []).map(addressIn),
     tos: order.tos ?? 0x10,
-    checksTtl: true,
+    checksTtl: order.checksTtl ?? true,
     broadcast: order.broadcast ?? false,
   });
   const entry = { channel, seen: 0 };

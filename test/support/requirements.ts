@@ -68,6 +68,20 @@ export const missingForWire = (...tools: readonly string[]): string | false => {
 export const missingForAgent = (...tools: readonly string[]): string | false =>
   missingForWire(...tools) || (resolves('koffi') ? false : 'needs koffi: npm install');
 
+/** Why the module raw-socket cannot be used by this Node.js, or `false`. It is native code that npm may not build. */
+export const missingRawSocket = (): string | false => {
+  try {
+    createRequire(import.meta.url)('raw-socket');
+    return false;
+  } catch (error) {
+    const isAbsent = !resolves('raw-socket');
+    const why = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error);
+    return isAbsent
+      ? 'needs raw-socket: npm install'
+      : `needs raw-socket for this Node.js: npm rebuild raw-socket (${why})`;
+  }
+};
+
 /** The reason to skip a test in which another user runs this file, or `false`: some homes are closed to others. */
 export const unreadableByOthers = (file: string): string | false => {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
