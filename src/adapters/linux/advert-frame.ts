@@ -22,6 +22,8 @@ const GROUP_MACS: Readonly<Record<Family, readonly number[]>> = {
   6: [0x33, 0x33, 0x00, 0x00, 0x00, 0x12],
 };
 
+const BROADCAST_MAC = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+
 const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const DONT_FRAGMENT = 0x40;
@@ -35,6 +37,8 @@ export interface OutgoingAdvert {
   /** TOS byte or traffic class. */
   readonly tos: number;
   readonly payload: Uint8Array;
+  /** To every host of the segment, for networks that lose multicast; the IP destination is the group all the same. */
+  readonly broadcast?: boolean;
 }
 
 const u16 = (value: number): readonly number[] => [value >> 8, value & 0xff];
@@ -60,8 +64,9 @@ const ipv6Header = ({ source, tos, payload }: OutgoingAdvert): readonly number[]
 /** An advert to the group of its source's family: TTL 255, DF, IP id and flow label 0, as `send-socket.ts` sends it. */
 export const advertFrame = (advert: OutgoingAdvert): Frame => {
   const { family } = advert.source;
+  const destination = advert.broadcast === true ? BROADCAST_MAC : GROUP_MACS[family];
   return Uint8Array.from([
-    ...[...GROUP_MACS[family], ...advert.mac, ...(family === 4 ? [0x08, 0x00] : [0x86, 0xdd])],
+    ...[...destination, ...advert.mac, ...(family === 4 ? [0x08, 0x00] : [0x86, 0xdd])],
     ...(family === 4 ? ipv4Header(advert) : ipv6Header(advert)),
     ...advert.payload,
   ]);

@@ -1,14 +1,12 @@
 import type { Announcer } from '../../ports/announcer.ts';
 import { CarpError } from '../../ports/error.ts';
 import type { IpAddress } from '../../protocol/address.ts';
+import { etherAddress } from './ether-address.ts';
 import { gratuitousArp, unsolicitedAdvertisement } from './frames.ts';
 import { type Libc, SystemCallError, libc as systemLibc } from './libc.ts';
 import { Linux } from './linux-constants.ts';
 import { linkAddress } from './sockaddr.ts';
 
-/** struct ifreq: the name, then what was asked for. */
-const IFREQ_BYTES = 40;
-const IFNAMSIZ = 16;
 /** As protocol of a packet socket: it receives nothing. */
 const NOTHING = 0;
 
@@ -17,15 +15,6 @@ const sendFailed = (name: string, cause: SystemCallError): CarpError =>
     remedy: cause.code === 'ENETDOWN' ? `ip link set ${name} up` : `look at the interface: ip link show ${name}`,
     cause,
   });
-
-/** The present MAC address; that of a bond may change. `undefined` for interfaces that are no Ethernet (tunnels, loopback). */
-const etherAddress = (libc: Libc, fd: number, name: string): Uint8Array | undefined => {
-  const request = new Uint8Array(new ArrayBuffer(IFREQ_BYTES));
-  request.set(new TextEncoder().encode(name).subarray(0, IFNAMSIZ - 1));
-  libc.ioctl(fd, Linux.SIOCGIFHWADDR, request);
-  const type = new DataView(request.buffer).getUint16(IFNAMSIZ, true);
-  return type === Linux.ARPHRD_ETHER ? request.slice(IFNAMSIZ + 2, IFNAMSIZ + 8) : undefined;
-};
 
 /** Sends what it can, and then throws the first failure. */
 const announceOn = (libc: Libc, fd: number, name: string, addresses: readonly IpAddress[]): void => {

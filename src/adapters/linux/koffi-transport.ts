@@ -3,6 +3,7 @@ import { CarpError } from '../../ports/error.ts';
 import type { Channel, ChannelOptions, Packet, Transport } from '../../ports/transport.ts';
 import { type IpAddress, parseAddress } from '../../protocol/address.ts';
 import { CARP_GROUP_IPV4, CARP_GROUP_IPV6 } from '../../protocol/constants.ts';
+import { broadcastSocket } from './broadcast-socket.ts';
 import { type Libc, SystemCallError, libc as systemLibc } from './libc.ts';
 import { type LinkLoss, linkLoss } from './link-loss.ts';
 import { noInterface } from './no-interface.ts';
@@ -26,6 +27,7 @@ const GROUPS = { 4: addressIn(CARP_GROUP_IPV4), 6: addressIn(CARP_GROUP_IPV6) } 
 const openChannel = (libc: Libc, watchLink: LinkLoss, options: ChannelOptions): Channel => {
   const { family, interface: name, peers } = options;
   const group = GROUPS[family];
+  const isBroadcast = options.broadcast && family === 4 && peers.length === 0;
   const ifIndex = libc.ifIndex(name);
   if (ifIndex === 0) throw noInterface(name);
 
@@ -64,7 +66,7 @@ const openChannel = (libc: Libc, watchLink: LinkLoss, options: ChannelOptions): 
     undo.push(watchLink({ name, index: ifIndex }, () => fail(noInterface(name, `interface ${name} has gone`))).close);
     const found = {
       receiving: keep(receiveSocket(libc, { ...options, ifIndex, group })),
-      sending: keep(sendSocket(libc, { ...options, ifIndex, group })),
+      sending: keep((isBroadcast ? broadcastSocket : sendSocket)(libc, { ...options, ifIndex, group })),
     };
     undo.push(libc.pollReadable(found.receiving.fd, () => read(BATCH)).close);
     // The sockets are bound by name, which may be that of another interface by now.

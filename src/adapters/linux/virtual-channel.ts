@@ -55,7 +55,7 @@ const openListener = (libc: Libc, family: Family, { index, mac }: VirtualDevice)
  * have the parent's MAC, as FreeBSD sends them (protocol.md 1.5).
  */
 export const openVirtualChannel = ({ libc, watchLink, options, parent, device }: VirtualChannelOptions): Channel => {
-  const { family, interface: name, peers, tos } = options;
+  const { family, interface: name, peers, tos, broadcast } = options;
   const ifIndex = libc.ifIndex(name);
   const packets$ = new Subject<Packet>();
   const buffer = new Uint8Array(new ArrayBuffer(PACKET_BYTES));
@@ -126,7 +126,7 @@ export const openVirtualChannel = ({ libc, watchLink, options, parent, device }:
       parent.send(payload, source);
       return;
     }
-    const frame = advertFrame({ mac: device.mac, source, tos, payload });
+    const frame = advertFrame({ mac: device.mac, source, tos, payload, broadcast });
     try {
       libc.sendto(sending, frame, linkAddress(ifIndex, ETHER_TYPES[family], frame.subarray(0, 6)));
     } catch (error) {
