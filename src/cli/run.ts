@@ -1,20 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { inspect } from 'node:util';
 import { filter } from 'rxjs';
-import { createNotifier, type Notifier } from '../adapters/linux/notify.ts';
+import { createNotifier } from '../adapters/linux/notify.ts';
 import { boundedLines, createLog } from '../adapters/node/log.ts';
 import type { Agent } from '../agent/agent.ts';
 import { composeAgent, hurry } from '../agent/compose-agent.ts';
 import { privilegeProblem } from '../agent/privileges.ts';
-import type { ProblemNotice } from '../agent/rpc.ts';
 import { listenOnSocket, type SocketServer } from '../agent/socket-server.ts';
 import { describe } from '../config/findings.ts';
 import { loadConfig } from '../config/load.ts';
 import type { HostConfig } from '../config/types.ts';
 import type { CarpEvent } from '../engine/status.ts';
-import { CarpError, type CarpErrorCode } from '../ports/error.ts';
+import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
-import { type Command, Exit, type ExitCode, parseOptions, usageError } from './options.ts';
+import { endings, flushed, heldBack, refuseToStart, rolesLine } from './foreground.ts';
+import { type Command, type ExitCode, parseOptions, usageError } from './options.ts';
 import { warn } from './output.ts';
 
 const HELP = `Usage: carp run -c FILE [--json] [--verbose]
@@ -29,19 +27,8 @@ Each change of role is a line on stdout; what went wrong is told on stderr.
   --json             one object a line: {"event": "transition", ...} and {"event": "problem", ...}
   --verbose          every decision on stderr, not only what went wrong`;
 
-/** What cannot get better by waiting, at the start: a later one is a state that passes. */
-const FATAL: readonly CarpErrorCode[] = [
-  'CARP_CONFIG',
-  'CARP_NO_PERMISSION',
-  'CARP_NO_TRANSPORT',
-  'CARP_ADDRESS_IN_USE',
-];
 /** After a defect, what still works is given this long to release the addresses; leases bound the rest. */
 const CRASH_MS_MAX = 500;
-/** timeout(1), npm and terminals send a signal to the process and to its group: that is one wish, not two. */
-const SAME_SIGNAL_MS = 300;
-/** A reader of stdout may take this long to read the last lines. */
-const FLUSH_MS_MAX = 300;
 
 export const command: Command = {
   summary: 'run the groups of a configuration file in the foreground',
@@ -91,7 +78,13 @@ const runForeground = async ({ file, config, json, log: shown, tell }: Foregroun
   const { log, release } = heldBack(shown);
   const agent = composeAgent({ log });
   const notifier = createNotifier({ log });
-  const ending = endings(agent, notifier);
+  const ending = endings({
+    signals: ['SIGTERM', 'SIGINT'],
+    impatient: true,
+    stop: agent.stop,
+    crashMs: CRASH_MS_MAX,
+    onCrash: notifier.stopping,
+  });
   const lines = report(agent, json);
   let server: SocketServer | undefined;
   try {
@@ -145,21 +138,6 @@ const listenIfPossible = async (
   }
 };
 
-/**
- * An interface that is missing may still come, as a VPN's or a USB adapter's does. Only where all groups miss theirs, a
- * wrong name is likelier.
- * @throws CarpError what no waiting can make better
- */
-const refuseToStart = (notices: readonly ProblemNotice[], { groups }: HostConfig): void => {
-  const absent = notices.filter(({ problem }) => problem?.code === 'CARP_NO_INTERFACE');
-  const fatal = notices.find(({ problem }) => problem !== undefined && FATAL.includes(problem.code));
-  const reason = fatal ?? (absent.length === groups.length ? absent[0] : undefined);
-  if (reason?.problem !== undefined) throw startFailure(reason, reason.problem);
-};
-
-const startFailure = ({ group }: ProblemNotice, problem: NonNullable<ProblemNotice['problem']>): CarpError =>
-  new CarpError(problem.code, `group ${group}: ${problem.message}`, { remedy: problem.remedy });
-
 /** Reads the file again. Never rejects: mistakes keep what runs. */
 const reconfigure = async ({
   file,
@@ -183,18 +161,6 @@ const reconfigure = async ({
   } catch (error) {
     log('error', `${file} was not taken over: ${error instanceof Error ? error.message : String(error)}`);
   }
-};
-
-/** A start that fails has one message, the error; what was logged on the way to it would only repeat it. */
-const heldBack = (log: Log): { readonly log: Log; readonly release: () => void } => {
-  let held: Parameters<Log>[] | undefined = [];
-  return {
-    log: (...line) => void (held === undefined ? log(...line) : held.push(line)),
-    release: () => {
-      for (const line of held ?? []) log(...line);
-      held = undefined;
-    },
-  };
 };
 
 /** One line for each transition, in words or as JSON. Lines are held back until it is certain that the start succeeds. */
@@ -225,50 +191,3 @@ const report = (agent: Agent, json: boolean) => {
 export const eventLine = (event: CarpEvent): string =>
   `${event.at} ${event.group} ${event.vhid}@${event.interface}: ${event.previous} -> ${event.role} ` +
   `(${event.reason}: ${event.detail})`;
-
-/** `plant MASTER, office BACKUP`, for `systemctl status`. */
-const rolesLine = (snapshots: readonly CarpEvent[]): string =>
-  snapshots.map(({ group, role }) => `${group} ${role}`).join(', ') || 'no groups';
-
-/** How this process comes to its end. */
-const endings = (agent: Agent, notifier: Notifier) => {
-  let ask: (code: ExitCode) => void = () => undefined;
-  const asked = new Promise<ExitCode>((resolve) => {
-    ask = resolve;
-  });
-  let askedAt: number | undefined;
-  const onSignal = (): void => {
-    const now = performance.now();
-    if (askedAt !== undefined && now - askedAt > SAME_SIGNAL_MS) process.exit(Exit.failed);
-    askedAt ??= now;
-    ask(Exit.done);
-  };
-  let crashed = false;
-  const onDefect = (error: unknown): void => {
-    process.stderr.write(`carp: this is a defect, please report it: ${inspect(error).replaceAll('\n', ' ')}\n`);
-    // A second defect, perhaps in the farewell itself.
-    if (crashed) process.exit(Exit.failed);
-    crashed = true;
-    notifier.stopping();
-    setTimeout(() => process.exit(Exit.failed), CRASH_MS_MAX);
-    const end = (): void => process.exit(Exit.failed);
-    agent.stop().then(end, end);
-  };
-  const signalNames = ['SIGTERM', 'SIGINT'] as const;
-  const defects = ['uncaughtException', 'unhandledRejection'] as const;
-  for (const name of signalNames) process.on(name, onSignal);
-  for (const name of defects) process.on(name, onDefect);
-  return {
-    asked,
-    dispose: () => {
-      for (const name of signalNames) process.off(name, onSignal);
-      for (const name of defects) process.off(name, onDefect);
-    },
-  };
-};
-
-const flushed = (): Promise<unknown> =>
-  Promise.race([
-    new Promise((resolve) => process.stdout.write('', resolve)),
-    sleep(FLUSH_MS_MAX, undefined, { ref: false }),
-  ]);
