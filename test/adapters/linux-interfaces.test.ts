@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import type { LeaseProcess, SeenState } from '../support/lease-process.ts';
+import type { KernelKind, LeaseProcess, SeenState } from '../support/lease-process.ts';
 import { Namespace } from '../support/netlink-namespace.ts';
-import { missingForAgent } from '../support/requirements.ts';
+import { missingForAgent, missingForWire } from '../support/requirements.ts';
 import { monotonicMs, until } from '../support/wait.ts';
 
 /** The kernel does it within milliseconds; the machine that runs the tests may be busy. */
 const SOON_MS = 5000;
-
-const watching = async (t: TestContext, name = 'eth0'): Promise<{ namespace: Namespace; child: LeaseProcess }> => {
-  const namespace = await Namespace.create(t);
-  const child = namespace.start();
-  await child.call('watch', name);
-  return { namespace, child };
-};
 
 const last = (child: LeaseProcess): SeenState | undefined => child.states.at(-1);
 
@@ -28,7 +21,14 @@ const untilLast = (child: LeaseProcess, what: string, matches: (state: SeenState
     () => JSON.stringify(child.states),
   );
 
-describe('interfaces of Linux', { skip: missingForAgent() }, () => {
+const interfacesOver = (kernel: KernelKind): void => {
+  const watching = async (t: TestContext, name = 'eth0'): Promise<{ namespace: Namespace; child: LeaseProcess }> => {
+    const namespace = await Namespace.create(t, kernel);
+    const child = namespace.start();
+    await child.call('watch', name);
+    return { namespace, child };
+  };
+
   test('a watcher gets the present state before the call returns, also when there is nothing yet', async (t) => {
     const { namespace, child } = await watching(t);
     assert.deepEqual(
@@ -133,7 +133,7 @@ describe('interfaces of Linux', { skip: missingForAgent() }, () => {
   });
 
   test('when messages are lost, everything is looked at again', async (t) => {
-    const namespace = await Namespace.create(t);
+    const namespace = await Namespace.create(t, kernel);
     const child = namespace.start({ options: ['small-buffer'] });
     await child.call('watch', 'eth0');
     await child.take('g', ['192.0.2.100/32'], 60);
@@ -144,7 +144,9 @@ describe('interfaces of Linux', { skip: missingForAgent() }, () => {
     child.signal('SIGCONT');
     await untilLast(child, 'the address', ({ addresses }) => addresses.includes('192.0.2.11/24'));
     await child.untilEvent('restored', SOON_MS);
-    assert.ok(Number(await child.call('overruns')) > 0, 'messages were to be lost');
+    // `ip monitor` has said so once before: when it began to listen.
+    const before = kernel === 'iproute' ? 1 : 0;
+    assert.ok(Number(await child.call('overruns')) > before, 'messages were to be lost');
   });
 
   test('all watchers share one socket, which closes with the last', async (t) => {
@@ -154,7 +156,12 @@ describe('interfaces of Linux', { skip: missingForAgent() }, () => {
     await child.call('unwatch', 'eth0');
     const one = Number(await child.call('monitors'));
     await child.call('unwatch', 'far0');
-    const none = Number(await child.call('monitors'));
-    assert.deepEqual([two, one, none], [1, 1, 0]);
+    assert.deepEqual([two, one], [1, 1]);
+    // A process takes a moment to end.
+    await until('nobody to listen', SOON_MS, async () => (await child.call('monitors')) === 0);
   });
-});
+};
+
+describe('interfaces of Linux', { skip: missingForAgent() }, () => interfacesOver('netlink'));
+// These need no koffi; that is what they are for.
+describe('the same through iproute2', { skip: missingForWire('ip') }, () => interfacesOver('iproute'));

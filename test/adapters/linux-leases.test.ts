@@ -7,16 +7,17 @@ import { type LeasePlan, planLease } from '../../src/adapters/linux/lease-plan.t
 import { LeaseRecord } from '../../src/adapters/linux/lease-record.ts';
 import type { AddressEntry } from '../../src/adapters/linux/rtnetlink.ts';
 import { type Cidr, parseCidr } from '../../src/protocol/address.ts';
+import type { KernelKind } from '../support/lease-process.ts';
 import { Namespace } from '../support/netlink-namespace.ts';
-import { missingForAgent } from '../support/requirements.ts';
+import { missingForAgent, missingForWire } from '../support/requirements.ts';
 import { monotonicMs, until } from '../support/wait.ts';
 
 const SOON_MS = 5000;
 const OWN = ['192.0.2.11/24', '2001:db8::11/64'];
 
 /** A host with an address of its own in each family. */
-const host = async (t: TestContext, own: readonly string[] = OWN): Promise<Namespace> => {
-  const namespace = await Namespace.create(t);
+const makeHost = async (t: TestContext, own: readonly string[], kernel: KernelKind): Promise<Namespace> => {
+  const namespace = await Namespace.create(t, kernel);
   for (const cidr of own)
     await namespace.ip('addr', 'add', cidr, 'dev', 'eth0', ...(cidr.includes(':') ? ['nodad'] : []));
   return namespace;
@@ -57,7 +58,9 @@ const recorded = (namespace: Namespace): readonly { readonly address: string; re
   return (content as { readonly leases: readonly { readonly address: string; readonly group: string }[] }).leases;
 };
 
-describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency: 3 }, () => {
+const leasesOver = (kernel: KernelKind): void => {
+  const host = (t: TestContext, own: readonly string[] = OWN): Promise<Namespace> => makeHost(t, own, kernel);
+
   test('in the subnet of an address of the host, a shared address stands alone as /32 or /128', async (t) => {
     const namespace = await host(t);
     const child = namespace.start();
@@ -480,7 +483,7 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
   });
 
   test('without privileges everything can be seen and nothing taken', {
-    skip: missingForAgent('setpriv'),
+    skip: missingForWire('setpriv'),
   }, async (t) => {
     const namespace = await host(t);
     const child = namespace.start({ capabilities: [], state: join(namespace.folder, 'state') });
@@ -493,7 +496,7 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     }
   });
 
-  test('capabilities are enough, also for promote_secondaries', { skip: missingForAgent('setpriv') }, async (t) => {
+  test('capabilities are enough, also for promote_secondaries', { skip: missingForWire('setpriv') }, async (t) => {
     const namespace = await host(t, []);
     const child = namespace.start({ capabilities: ['net_admin'], state: join(namespace.folder, 'state') });
     await child.check('g', ['192.0.2.100/24']);
@@ -530,7 +533,16 @@ describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency:
     await child.kill();
     await untilCidrs(namespace, OWN);
   });
-});
+};
+
+const CONCURRENCY = 3;
+describe('leases of addresses on Linux', { skip: missingForAgent(), concurrency: CONCURRENCY }, () =>
+  leasesOver('netlink'),
+);
+// These need no koffi; that is what they are for.
+describe('the same through iproute2', { skip: missingForWire('ip'), concurrency: CONCURRENCY }, () =>
+  leasesOver('iproute'),
+);
 
 const cidr = (text: string): Cidr => {
   const parsed = parseCidr(text);

@@ -1,5 +1,5 @@
 /**
- * The far side of `LeaseProcess`. Arguments: the state folder, and perhaps `unwritable-sysctls` and
+ * The far side of `LeaseProcess`. Arguments: the state folder, the kind of kernel, and perhaps `unwritable-sysctls` and
  * `small-buffer`.
  *
  * A namespace belongs to a process, so whatever is tested against the kernel has to run in one of its own.
@@ -9,6 +9,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { type Subscription, tap } from 'rxjs';
 import { bootTimeMs } from '../../src/adapters/linux/host-epoch.ts';
 import { createInterfaces } from '../../src/adapters/linux/interfaces.ts';
+import { createIprouteKernel } from '../../src/adapters/linux/iproute-kernel.ts';
 import { createKernel, type Kernel, type KernelEvent } from '../../src/adapters/linux/kernel.ts';
 import { createLeases } from '../../src/adapters/linux/leases.ts';
 import { monotonicScheduler } from '../../src/adapters/node/scheduler.ts';
@@ -46,7 +47,7 @@ interface PlainRequest extends Omit<LeaseRequest, 'addresses'> {
   readonly addresses: readonly string[];
 }
 
-const [stateFolder = '', ...options] = process.argv.slice(2);
+const [stateFolder = '', kind, ...options] = process.argv.slice(2);
 // The namespace of mounts is this process's own: ip netns exec has made it.
 if (options.includes('unwritable-sysctls')) {
   execFileSync('mount', ['--bind', '/proc/sys', '/proc/sys']);
@@ -55,7 +56,12 @@ if (options.includes('unwritable-sysctls')) {
 
 const note = (message: ChildMessage): void => void process.send?.(message);
 let overruns = 0;
-const plain = options.includes('small-buffer') ? createKernel(65_536) : createKernel();
+const log = (_level: string, message: string): void => note({ type: 'log', message });
+const small = options.includes('small-buffer') ? 65_536 : undefined;
+const plain =
+  kind === 'iproute'
+    ? createIprouteKernel({ log, ...(small === undefined ? {} : { receiveBuffer: small }) })
+    : createKernel(small);
 const count = (event: KernelEvent): void => {
   if (event.type === 'overrun') overruns += 1;
 };
@@ -78,7 +84,7 @@ const leases = createLeases({
   bootTimeMs: () => bootTimeMs() + asleep,
   stateFolder,
   scheduler: monotonicScheduler,
-  log: (_level, message) => note({ type: 'log', message }),
+  log,
 });
 const held = new Map<string, Lease>();
 /** What is released when a lease lapses, in the very call that tells of it. */
@@ -92,6 +98,21 @@ const requestOf = (plain: PlainRequest): LeaseRequest => ({ ...plain, addresses:
 const linkOf = (path: string): string => {
   try {
     return readlinkSync(path);
+  } catch {
+    return '';
+  }
+};
+
+/** Processes that this one has started, with this word among their arguments. */
+const childrenThat = (word: string): number =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => contentOf(`/proc/${pid}/status`).includes(`\nPPid:\t${process.pid}\n`))
+    .filter((pid) => contentOf(`/proc/${pid}/cmdline`).split('\0').includes(word)).length;
+
+const contentOf = (file: string): string => {
+  try {
+    return readFileSync(file, 'latin1');
   } catch {
     return '';
   }
@@ -165,8 +186,9 @@ const calls = {
   transactions: (): readonly unknown[] => transactions,
   /** How often messages of the kernel were lost. */
   overruns: (): number => overruns,
-  /** Netlink sockets of this process that listen to groups of rtnetlink. */
+  /** Netlink sockets of this process that listen to groups of rtnetlink, or processes that do it for this one. */
   monitors: (): number => {
+    if (kind === 'iproute') return childrenThat('monitor');
     const rows = readFileSync('/proc/net/netlink', 'latin1').split('\n').slice(1);
     const inodes = readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`));
     return rows

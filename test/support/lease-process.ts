@@ -18,7 +18,12 @@ export interface ProcessOptions {
   /** Runs as nobody, with these capabilities (`net_raw`, `net_admin`); without it as root. */
   readonly capabilities?: readonly string[];
   readonly options?: readonly ('unwritable-sysctls' | 'small-buffer')[];
+  /** What it reaches the kernel through. */
+  readonly kernel?: KernelKind;
 }
+
+/** `netlink` needs koffi, `iproute` the programs of iproute2. */
+export type KernelKind = 'netlink' | 'iproute';
 
 /** A state without the bytes of addresses. */
 export interface SeenState extends Pick<InterfaceState, 'exists' | 'up'> {
@@ -42,9 +47,9 @@ export class LeaseProcess {
   readonly #exited: Promise<unknown>;
   #calls = 0;
 
-  constructor(namespace: string, { state, options = [], capabilities }: ProcessOptions) {
+  constructor(namespace: string, { state, options = [], capabilities, kernel = 'netlink' }: ProcessOptions) {
     const script = fileURLToPath(new URL('./lease-child.js', import.meta.url));
-    const node = [process.execPath, script, state ?? '', ...options];
+    const node = [process.execPath, script, state ?? '', kernel, ...options];
     const command = capabilities === undefined ? node : [...asNobody(capabilities), ...node];
     // ip(8) and setpriv(1) execute the program in their own place, so that this is its process, and its channel.
     this.#process = spawn('ip', ['netns', 'exec', namespace, ...command], {

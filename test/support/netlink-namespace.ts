@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LeaseProcess, type ProcessOptions } from './lease-process.ts';
+import { type KernelKind, LeaseProcess, type ProcessOptions } from './lease-process.ts';
 import { run, type Scope } from './netns.ts';
 
 const live = new Set<Namespace>();
@@ -35,17 +35,20 @@ export interface Entry {
 export class Namespace {
   readonly name: string;
   readonly folder: string;
+  /** What its processes reach the kernel through. */
+  readonly #kernel: KernelKind;
   readonly #processes = new Set<LeaseProcess>();
 
-  private constructor() {
+  private constructor(kernel: KernelKind) {
     count += 1;
+    this.#kernel = kernel;
     this.name = `carpnl${process.pid}x${count}`;
     this.folder = mkdtempSync(join(tmpdir(), `${this.name}-`));
     live.add(this);
   }
 
-  static async create(scope: Scope): Promise<Namespace> {
-    const namespace = new Namespace();
+  static async create(scope: Scope, kernel: KernelKind = 'netlink'): Promise<Namespace> {
+    const namespace = new Namespace(kernel);
     scope.after(() => namespace.remove());
     await run('ip', 'netns', 'add', namespace.name);
     await namespace.addLinks();
@@ -77,7 +80,11 @@ export class Namespace {
 
   /** A process with leases whose state file is in this namespace's folder. */
   start(options: ProcessOptions = {}): LeaseProcess {
-    const child = new LeaseProcess(this.name, { state: join(this.folder, 'state'), ...options });
+    const child = new LeaseProcess(this.name, {
+      state: join(this.folder, 'state'),
+      kernel: this.#kernel,
+      ...options,
+    });
     this.#processes.add(child);
     return child;
   }
