@@ -4,6 +4,7 @@ import { initialState, type State } from '../machine/state.ts';
 import { intervalMs, intervalNow, masterDownMs } from '../machine/timings.ts';
 import type { Problem } from '../ports/error.ts';
 import { formatCidr } from '../protocol/address.ts';
+import { devdLine } from './devd.ts';
 import { machineSettings } from './machine-settings.ts';
 import type { GroupSettings } from './settings.ts';
 import type { CarpEvent, DemotionEntry, GroupStatus, PublicRole } from './status.ts';
@@ -63,7 +64,8 @@ export class Book {
     this.#role = role;
     this.#isNew = false;
     this.#last = { previous, reason, detail, at: this.#at(), seq: this.#last.seq + 1 };
-    const event: CarpEvent = { event: 'transition', ...this.#common(), at: this.#last.at };
+    const common = this.#common();
+    const event: CarpEvent = { event: 'transition', ...common, at: this.#last.at, devd: devdLine(common) };
     this.#history = [event, ...this.#history].slice(0, HISTORY_MAX);
     return event;
   }

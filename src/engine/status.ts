@@ -35,6 +35,8 @@ export interface CarpEvent {
   /** Sum of the weights of all reasons that demote this group now. */
   readonly demotion: number;
   readonly addresses: readonly string[];
+  /** Of a transition: the line of FreeBSD's devd(8), `!system=CARP subsystem=10@eth0 type=MASTER`. */
+  readonly devd?: string;
 }
 
 /** Why packets were refused, how often, since the group was opened. Names of `netstat -s -p carp`. */
@@ -80,7 +82,7 @@ export interface HookReport {
 }
 
 /** All that can be known about a group now. */
-export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at'> {
+export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at' | 'devd'> {
   /** When the present role began. */
   readonly since: string;
   /** Time between two adverts of this host with its present demotion, in ms. */

@@ -238,6 +238,8 @@ test('the environment of a hook names the group and the role', () => {
   const environment = hookEnvironment(transition(7, 'BACKUP', 'MASTER'));
   assert.equal(environment['CARP_SUBSYSTEM'], '10@eth0');
   assert.equal(environment['CARP_ROLE'], 'MASTER');
+  assert.equal(environment['CARP_DEVD'], '!system=CARP subsystem=10@eth0 type=MASTER');
+  assert.match(hookEnvironment(transition(8, 'MASTER', 'STOPPED'))['CARP_DEVD'] ?? '', /type=INIT$/);
   assert.equal(environment['CARP_ADDRESSES'], '192.0.2.100/24');
 });
 

@@ -202,6 +202,7 @@ describe('hosts of ours', { concurrency: 2 }, () => {
       advskew: 7,
       demotion: 0,
       addresses: [`${VIP}/24`],
+      devd: '!system=CARP subsystem=10@eth0 type=MASTER',
     });
     const roles = one.transitions().map((each) => `${each.event.previous}>${each.event.role}`);
     assert.deepEqual(roles.slice(0, 2), ['INIT>BACKUP', 'BACKUP>MASTER']);

@@ -1,4 +1,5 @@
 import { concatMap, connect, filter, from, map, type Observable, of, take } from 'rxjs';
+import { devdLine } from '../../engine/devd.ts';
 import type { CarpEvent, HookName } from '../../engine/status.ts';
 import { type CommandLine, type CommandOutcome, runCommand } from './command.ts';
 
@@ -26,6 +27,7 @@ export const hookEnvironment = (event: CarpEvent): Readonly<Record<string, strin
   CARP_INTERFACE: event.interface,
   CARP_VHID: String(event.vhid),
   CARP_SUBSYSTEM: `${event.vhid}@${event.interface}`,
+  CARP_DEVD: devdLine(event),
   CARP_ROLE: event.role,
   CARP_PREVIOUS: event.previous,
   CARP_REASON: event.reason,
