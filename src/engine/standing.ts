@@ -34,7 +34,8 @@ const RETRY_MS = 2000;
 
 /**
  * The address a family sends from: the configured one if the interface has it, else the interface's first that is no
- * shared address, not tentative and not deprecated; for IPv6 preferably link-local, as OpenBSD sends.
+ * shared address, not tentative and not deprecated; for IPv6 preferably link-local, as OpenBSD sends, unless a peer needs
+ * to be reached from a global one.
  */
 const sourceOf = (family: Family, settings: GroupSettings, state: InterfaceState): IpAddress | undefined => {
   const usable = state.addresses
@@ -43,7 +44,9 @@ const sourceOf = (family: Family, settings: GroupSettings, state: InterfaceState
   const wanted = settings.sources.find((source) => source.family === family);
   if (wanted !== undefined) return usable.find(({ address }) => sameAddress(address, wanted))?.address;
   const fresh = usable.filter(({ deprecated }) => !deprecated);
-  return (fresh.find(({ address }) => isLinkLocal(address)) ?? fresh[0])?.address;
+  // To peers beyond a router nothing gets from a link-local address (RFC 4291, 2.5.6).
+  const staysHere = settings.peers.every((peer) => peer.family !== family || isLinkLocal(peer));
+  return (fresh.find(({ address }) => isLinkLocal(address) === staysHere) ?? fresh[0])?.address;
 };
 
 export const sourcesOf = (settings: GroupSettings, state: InterfaceState): Sources =>

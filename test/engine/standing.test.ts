@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BehaviorSubject, NEVER, Subject, VirtualAction, VirtualTimeScheduler } from 'rxjs';
+import type { GroupSettings } from '../../src/engine/settings.ts';
 import { type Standing, sourcesOf, standings } from '../../src/engine/standing.ts';
 import { CarpError } from '../../src/ports/error.ts';
 import type { InterfaceAddress, InterfaceState } from '../../src/ports/interfaces.ts';
@@ -64,8 +65,10 @@ const world = (state: InterfaceState) => {
     fail: (error: CarpError | undefined) => {
       failure = error;
     },
-    run: (startDelay = 0) =>
-      standings(groupSettings(), undefined, needs, millis(startDelay)).subscribe((standing) => seen.push(standing)),
+    run: (startDelay = 0, changes: Partial<GroupSettings> = {}) =>
+      standings(groupSettings(changes), undefined, needs, millis(startDelay)).subscribe((standing) =>
+        seen.push(standing),
+      ),
     pass: (ms: number) => {
       scheduler.maxFrames = scheduler.frame + ms;
       scheduler.flush();
@@ -91,6 +94,30 @@ test('the source is the first address that is neither shared nor tentative nor d
   const sources = sourcesOf(settings, state);
   assert.equal(sources[4]?.text, '192.0.2.11');
   assert.equal(sources[6]?.text, 'fe80::11', 'link-local comes first for IPv6');
+});
+
+test('the source is global where an IPv6 peer is, and link-local where all peers are', () => {
+  const sourceFor = (...peers: readonly string[]) =>
+    sourcesOf(
+      groupSettings({ addresses: [cidr('2001:db8::100/64')], peers: peers.map((text) => cidr(text).address) }),
+      eth0(owned('fe80::11/64'), owned('2001:db8::11/64')),
+    )[6]?.text;
+  assert.equal(sourceFor('2001:db8:1::12/64'), '2001:db8::11');
+  assert.equal(sourceFor('fe80::12/64', '2001:db8:1::12/64'), '2001:db8::11');
+  assert.equal(sourceFor('fe80::12/64'), 'fe80::11');
+  assert.equal(sourceFor('192.0.2.12/24'), 'fe80::11', 'peers of the other family do not matter');
+});
+
+test('with ignoreLink a group stays ready without carrier, and not on an interface that is set down', () => {
+  const unplugged = { ...eth0(own), up: false };
+  const standing = (state: InterfaceState, ignoreLink: boolean): string => {
+    const { run, last } = world(state);
+    run(0, { ignoreLink });
+    return detail(last());
+  };
+  assert.equal(standing(unplugged, true), 'ready');
+  assert.match(standing(unplugged, false), /eth0 is down or has no carrier/);
+  assert.match(standing({ ...unplugged, enabled: false }, true), /eth0 is down$/);
 });
 
 test('a configured source must be there', () => {
