@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   restore: () => import('./restore.ts'),
   run: () => import('./run.ts'),
   status: () => import('./status.ts'),
+  ucarp: () => import('./ucarp.ts'),
 };
 
 const EXIT_CODES = 'Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 77 not permitted.';

@@ -1,0 +1,99 @@
+/**
+ * Messages as ucarp writes them, for those who search logs for its words: `[WARNING] Switching to state: MASTER`, with the
+ * time in the foreground, to stdout (info, debug) and stderr (warnings, errors); and to syslog as `ucarp[PID]`.
+ */
+import { fstatSync, statSync } from 'node:fs';
+import type { NotifySocket } from '../adapters/linux/notify-socket.ts';
+import { boundedLines } from '../adapters/node/log.ts';
+import type { Log, LogLevel } from '../ports/log.ts';
+import { FACILITIES, type Facility } from './ucarp-options.ts';
+
+const WORDS: Readonly<Record<LogLevel, string>> = { debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR' };
+/** Severities of syslog(3). */
+const SEVERITIES: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const SYSLOG = '/dev/log';
+/** RFC 5426: what every receiver must take is less; what common ones take is more. */
+const SYSLOG_BYTES_MAX = 2048;
+
+export interface UcarpLogOptions {
+  readonly facility: Facility;
+  readonly debug: boolean;
+  /** Where lines are shown. */
+  readonly show: (level: LogLevel, line: string) => void;
+  /** Whether that is stderr: it may be the journal, which has syslog as well. */
+  readonly isConsole: boolean;
+}
+
+/** As ucarp does in the foreground: to stdout, and what is wrong to stderr. */
+export const consoleLines = (): UcarpLogOptions['show'] => {
+  const [out, err] = [boundedLines(process.stdout), boundedLines(process.stderr)];
+  return (level, line) => (level === 'warn' || level === 'error' ? err : out)(line);
+};
+
+export interface UcarpLog {
+  readonly log: Log;
+  /** From here on messages go to syslog too. Never rejects. Whether somebody takes them there. */
+  readonly openSyslog: () => Promise<boolean>;
+  readonly close: () => void;
+}
+
+export const createUcarpLog = ({ facility, debug, show, isConsole }: UcarpLogOptions): UcarpLog => {
+  let syslog: NotifySocket | undefined;
+
+  const log: Log = (level, message, { remedy } = {}) => {
+    if (level === 'debug' && !debug) return;
+    const advice = typeof remedy === 'string' ? `; ${remedy}` : '';
+    const text = `[${WORDS[level]}] ${message}${advice}`.replace(/\p{Cc}+/gu, ' ');
+    const now = new Date();
+    show(level, `${localTime(now)}: ${text}`);
+    if (facility !== 'none') syslog?.send(syslogLine(FACILITIES[facility] * 8 + SEVERITIES[level], now, text));
+  };
+
+  return {
+    log,
+    openSyslog: async () => {
+      if (facility === 'none' || (isConsole && isJournal())) return true;
+      try {
+        const { notifyAddress, openNotifySocket } = await import('../adapters/linux/notify-socket.ts');
+        const address = notifyAddress(SYSLOG);
+        if (address === undefined || !isSocket(SYSLOG)) return false;
+        syslog = openNotifySocket(address);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    close: () => {
+      syslog?.close();
+      syslog = undefined;
+    },
+  };
+};
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** `2026-11-22T12:00:00.123000`: local time in microseconds. */
+const localTime = (now: Date): string =>
+  `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}T` +
+  `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}.${String(now.getMilliseconds()).padStart(3, '0')}000`;
+
+/** As syslog(3) writes to its socket (RFC 3164). */
+export const syslogLine = (priority: number, now: Date, text: string, pid = process.pid): string => {
+  const day = String(now.getDate()).padStart(2, ' ');
+  const time = `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`;
+  const line = `<${priority}>${MONTHS[now.getMonth()]} ${day} ${time} ucarp[${pid}]: ${text}`;
+  return Buffer.from(line).subarray(0, SYSLOG_BYTES_MAX).toString();
+};
+
+const isSocket = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+
+/** Whether stderr is the journal already (systemd.exec(5), $JOURNAL_STREAM): it would have each line twice. */
+const isJournal = (): boolean => {
+  try {
+    const { dev, ino } = fstatSync(2);
+    return process.env['JOURNAL_STREAM'] === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
+};
