@@ -1,5 +1,5 @@
 /** How a group sends: settings that do not go together, or do not do what they seem to. */
-import { parseAddress, parseCidr } from '../protocol/address.ts';
+import { isMulticast, parseAddress, parseCidr } from '../protocol/address.ts';
 import { DEMOTED_SKEW } from '../protocol/constants.ts';
 import { isGroupMac, parseMac, sameMac, virtualMac } from '../protocol/mac.ts';
 import { error, type Finding, type Path, show, warning } from './findings.ts';
@@ -37,6 +37,18 @@ const broadcastRules = (group: Group, at: Path): readonly Finding[] => {
   const families = sharedFamilies(group);
   return families.length > 0 && !families.includes(4)
     ? [warning(path, 'has no effect without a shared IPv4 address')]
+    : [];
+};
+
+const multicastRules = (group: Group, at: Path): readonly Finding[] => {
+  const { multicast } = group;
+  if (multicast === undefined) return [];
+  const path = [...at, 'multicast'];
+  const address = parseAddress(multicast);
+  if (address === undefined || address.family !== 4 || !isMulticast(address))
+    return [error(path, `must be an IPv4 multicast address, such as 224.0.0.18, but is ${show(multicast)}`)];
+  return peerFamilies(group).includes(4)
+    ? [error(path, 'does not go with IPv4 peers, to which adverts are sent one by one; keep one of the two')]
     : [];
 };
 
@@ -84,6 +96,7 @@ const profileRules = (group: Group, at: Path): readonly Finding[] => {
 export const dialectRules = (group: Group, at: Path): readonly Finding[] => [
   ...lladdrRules(group, at),
   ...broadcastRules(group, at),
+  ...multicastRules(group, at),
   ...ttlRules(group, at),
   ...profileRules(group, at),
 ];

@@ -340,6 +340,12 @@ const group = {
       description: 'Send IPv4 adverts in Ethernet broadcast frames, as ucarp --nomcast does.',
       default: false,
     },
+    multicast: {
+      type: 'string',
+      title: 'Multicast group',
+      description: 'Of IPv4 adverts, if it is not 224.0.0.18; the same on all hosts (ucarp --mcastip).',
+      maxLength: 64,
+    },
     ignoreLink: {
       type: 'boolean',
       title: 'Ignore link',

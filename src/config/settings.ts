@@ -53,6 +53,7 @@ export const groupSettings = (group: GroupConfig, environment: NodeJS.ProcessEnv
   replay: group.replay,
   broadcast: group.broadcast,
   ignoreLink: group.ignoreLink,
+  ...(group.multicast === undefined ? {} : { multicast: address(group.multicast) }),
   announceRefresh: seconds(group.announceRefresh),
 });
 

@@ -62,6 +62,8 @@ export interface GroupConfig {
   readonly dscp?: number;
   readonly checkTtl: 'always' | 'ipv4' | 'never';
   readonly broadcast: boolean;
+  /** An IPv4 multicast address. */
+  readonly multicast?: string;
   readonly ignoreLink: boolean;
   readonly transport: 'auto' | 'koffi' | 'raw-socket' | 'memory';
   readonly replay: 'auto' | 'strict' | 'off';

@@ -38,6 +38,8 @@ export interface GroupSettings {
   readonly replay: ReplayMode;
   /** IPv4 adverts leave in Ethernet broadcast frames. */
   readonly broadcast: boolean;
+  /** The IPv4 multicast group, where it is not 224.0.0.18 (ucarp's --mcastip). */
+  readonly multicast?: IpAddress;
   /** A lost carrier does not count: only an interface that is set down, or has gone. */
   readonly ignoreLink: boolean;
   /** Time between two announcements of a sitting MASTER; 0 = never. */

@@ -26,7 +26,16 @@ export const familiesOf = ({ addresses, sources }: Pick<GroupSettings, 'addresse
 
 type WireSettings = Pick<
   GroupSettings,
-  'interface' | 'vhid' | 'peers' | 'addresses' | 'sources' | 'compatibility' | 'dscp' | 'checkTtl' | 'broadcast'
+  | 'interface'
+  | 'vhid'
+  | 'peers'
+  | 'addresses'
+  | 'sources'
+  | 'compatibility'
+  | 'dscp'
+  | 'checkTtl'
+  | 'broadcast'
+  | 'multicast'
 >;
 
 /** Adverts beyond a router can only be let in by whoever asks for them. */
@@ -59,6 +68,7 @@ export const openWire = (settings: WireSettings, transport: Transport): Observab
             tos: tosOf(settings, family),
             checksTtl: checksTtl(settings.checkTtl, family),
             broadcast: settings.broadcast && family === 4,
+            ...(settings.multicast?.family === family ? { group: settings.multicast } : {}),
           }),
         );
     } catch (error) {

@@ -28,6 +28,8 @@ export interface ChannelOptions {
   readonly checksTtl: boolean;
   /** IPv4 without peers: in Ethernet broadcast frames, still to 224.0.0.18 (ucarp's --nomcast). */
   readonly broadcast: boolean;
+  /** The multicast group; missing: 224.0.0.18, ff02::12. */
+  readonly group?: IpAddress;
 }
 
 /**

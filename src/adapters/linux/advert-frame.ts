@@ -16,11 +16,9 @@ export const CARP_GROUPS: Readonly<Record<Family, IpAddress>> = {
   6: addressIn(CARP_GROUP_IPV6),
 };
 
-/** The Ethernet addresses of the groups (RFC 1112 6.4, RFC 2464 7). */
-const GROUP_MACS: Readonly<Record<Family, readonly number[]>> = {
-  4: [0x01, 0x00, 0x5e, 0x00, 0x00, 0x12],
-  6: [0x33, 0x33, 0x00, 0x00, 0x00, 0x12],
-};
+/** The Ethernet address of a group: its last 23 bits (RFC 1112 6.4), or 32 of IPv6 (RFC 2464 7). */
+const groupMac = ({ family, bytes }: IpAddress): readonly number[] =>
+  family === 4 ? [0x01, 0x00, 0x5e, (bytes[1] ?? 0) & 0x7f, ...bytes.subarray(2)] : [0x33, 0x33, ...bytes.subarray(12)];
 
 const BROADCAST_MAC = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 
@@ -37,34 +35,36 @@ export interface OutgoingAdvert {
   /** TOS byte or traffic class. */
   readonly tos: number;
   readonly payload: Uint8Array;
+  /** Missing: that of the source's family. */
+  readonly group?: IpAddress;
   /** To every host of the segment, for networks that lose multicast; the IP destination is the group all the same. */
   readonly broadcast?: boolean;
 }
 
 const u16 = (value: number): readonly number[] => [value >> 8, value & 0xff];
 
-const ipv4Header = ({ source, tos, payload }: OutgoingAdvert): readonly number[] => {
+const ipv4Header = ({ source, tos, payload, group = CARP_GROUPS[4] }: OutgoingAdvert): readonly number[] => {
   const header = (checksum: number): readonly number[] => [
     ...[0x45, tos, ...u16(IPV4_HEADER + payload.length)],
     ...[0, 0, DONT_FRAGMENT, 0],
     ...[CARP_TTL, CARP_PROTOCOL, ...u16(checksum)],
     ...source.bytes,
-    ...CARP_GROUPS[4].bytes,
+    ...group.bytes,
   ];
   return header(internetChecksum(Uint8Array.from(header(0))));
 };
 
-const ipv6Header = ({ source, tos, payload }: OutgoingAdvert): readonly number[] => [
+const ipv6Header = ({ source, tos, payload, group = CARP_GROUPS[6] }: OutgoingAdvert): readonly number[] => [
   ...[0x60 | (tos >> 4), (tos & 0x0f) << 4, 0, 0],
   ...[...u16(payload.length), CARP_PROTOCOL, CARP_TTL],
   ...source.bytes,
-  ...CARP_GROUPS[6].bytes,
+  ...group.bytes,
 ];
 
 /** An advert to the group of its source's family: TTL 255, DF, IP id and flow label 0, as `send-socket.ts` sends it. */
 export const advertFrame = (advert: OutgoingAdvert): Frame => {
   const { family } = advert.source;
-  const destination = advert.broadcast === true ? BROADCAST_MAC : GROUP_MACS[family];
+  const destination = advert.broadcast === true ? BROADCAST_MAC : groupMac(advert.group ?? CARP_GROUPS[family]);
   return Uint8Array.from([
     ...[...destination, ...advert.mac, ...(family === 4 ? [0x08, 0x00] : [0x86, 0xdd])],
     ...(family === 4 ? ipv4Header(advert) : ipv6Header(advert)),

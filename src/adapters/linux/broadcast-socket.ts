@@ -18,7 +18,7 @@ const NOTHING = 0;
  */
 export const broadcastSocket = (
   libc: Libc,
-  { interface: name, ifIndex, tos }: Pick<SendSocketOptions, 'interface' | 'ifIndex' | 'tos'>,
+  { interface: name, ifIndex, tos, group }: Pick<SendSocketOptions, 'interface' | 'ifIndex' | 'tos' | 'group'>,
 ): SendSocket => {
   const fd = libc.socket(Linux.AF_PACKET, Linux.SOCK_RAW, NOTHING);
   const ownMac = (): Uint8Array => {
@@ -37,7 +37,7 @@ export const broadcastSocket = (
   return {
     fd,
     send: (payload, { source }) => {
-      const frame = advertFrame({ mac: ownMac(), source, tos, payload, broadcast: true });
+      const frame = advertFrame({ mac: ownMac(), source, tos, payload, group, broadcast: true });
       libc.sendto(fd, frame, linkAddress(ifIndex, Linux.ETH_P_IP, frame.subarray(0, 6)));
     },
   };

@@ -26,7 +26,7 @@ const GROUPS = { 4: addressIn(CARP_GROUP_IPV4), 6: addressIn(CARP_GROUP_IPV6) } 
 
 const openChannel = (libc: Libc, watchLink: LinkLoss, options: ChannelOptions): Channel => {
   const { family, interface: name, peers } = options;
-  const group = GROUPS[family];
+  const group = options.group ?? GROUPS[family];
   const isBroadcast = options.broadcast && family === 4 && peers.length === 0;
   const ifIndex = libc.ifIndex(name);
   if (ifIndex === 0) throw noInterface(name);

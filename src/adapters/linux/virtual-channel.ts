@@ -1,7 +1,7 @@
 import { Subject } from 'rxjs';
 import { CarpError } from '../../ports/error.ts';
 import type { Channel, ChannelOptions, Packet } from '../../ports/transport.ts';
-import type { Family } from '../../protocol/address.ts';
+import type { Family, IpAddress } from '../../protocol/address.ts';
 import { sourceMacFilter } from './advert-filter.ts';
 import { advertFrame, CARP_GROUPS, readAdvert } from './advert-frame.ts';
 import { type Libc, SystemCallError } from './libc.ts';
@@ -35,11 +35,11 @@ export interface VirtualChannelOptions {
  * multicast frames that come from its own MAC address, and keeps them from the parent (macvlan_handle_frame): another
  * MASTER would not be heard. A packet socket needs no membership, so that the macvlan sends no report of it.
  */
-const openListener = (libc: Libc, family: Family, { index, mac }: VirtualDevice): number => {
+const openListener = (libc: Libc, group: IpAddress, { index, mac }: VirtualDevice): number => {
   const fd = libc.socket(Linux.AF_PACKET, Linux.SOCK_DGRAM, NOTHING);
   try {
-    libc.attachFilter(fd, sourceMacFilter(CARP_GROUPS[family], mac));
-    libc.bind(fd, linkAddress(index, ETHER_TYPES[family], new Uint8Array()));
+    libc.attachFilter(fd, sourceMacFilter(group, mac));
+    libc.bind(fd, linkAddress(index, ETHER_TYPES[group.family], new Uint8Array()));
     return fd;
   } catch (error) {
     libc.close(fd);
@@ -55,7 +55,7 @@ const openListener = (libc: Libc, family: Family, { index, mac }: VirtualDevice)
  * have the parent's MAC, as FreeBSD sends them (protocol.md 1.5).
  */
 export const openVirtualChannel = ({ libc, watchLink, options, parent, device }: VirtualChannelOptions): Channel => {
-  const { family, interface: name, peers, tos, broadcast } = options;
+  const { family, interface: name, peers, tos, broadcast, group = CARP_GROUPS[family] } = options;
   const ifIndex = libc.ifIndex(name);
   const packets$ = new Subject<Packet>();
   const buffer = new Uint8Array(new ArrayBuffer(PACKET_BYTES));
@@ -103,7 +103,7 @@ export const openVirtualChannel = ({ libc, watchLink, options, parent, device }:
     undo.push(() => parent.close());
     const gone = (): void => fail(noInterface(device.name, `somebody has removed ${device.name}`));
     undo.push(watchLink({ name: device.name, index: device.index }, gone).close);
-    const listening = keep(openListener(libc, family, device));
+    const listening = keep(openListener(libc, group, device));
     const sending = keep(libc.socket(Linux.AF_PACKET, Linux.SOCK_RAW, NOTHING));
     undo.push(libc.pollReadable(listening, () => read(listening, BATCH)).close);
     const heard = parent.packets$.subscribe({ next: (packet) => packets$.next(packet), error: fail });
@@ -126,11 +126,11 @@ export const openVirtualChannel = ({ libc, watchLink, options, parent, device }:
       parent.send(payload, source);
       return;
     }
-    const frame = advertFrame({ mac: device.mac, source, tos, payload, broadcast });
+    const frame = advertFrame({ mac: device.mac, source, tos, payload, group, broadcast });
     try {
       libc.sendto(sending, frame, linkAddress(ifIndex, ETHER_TYPES[family], frame.subarray(0, 6)));
     } catch (error) {
-      throw sendError({ name, source, destination: CARP_GROUPS[family] }, error);
+      throw sendError({ name, source, destination: group }, error);
     }
   };
 

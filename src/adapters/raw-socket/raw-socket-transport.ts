@@ -52,7 +52,7 @@ interface Parts {
 const openChannel = ({ module, interfaces, own }: Parts, options: ChannelOptions): Channel => {
   refuseImpossible(options);
   const { family, interface: name, peers } = options;
-  const group = GROUPS[family];
+  const group = options.group ?? GROUPS[family];
   const packets$ = new Subject<Packet>();
   const undo = new Subscription();
   /** Ends the channel with an error, as the first one that is found. */
