@@ -8,7 +8,8 @@ import type { Environment } from '../ports/environment.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { privilegeProblem } from './privileges.ts';
-import type { Surroundings } from './world.ts';
+import { type TransportChoice, type Transports, transports } from './transports.ts';
+import type { Place, Surroundings } from './world.ts';
 
 export interface Basics {
   readonly scheduler: SchedulerLike;
@@ -42,7 +43,7 @@ export interface RealSurroundings extends Surroundings {
 type MacPorts = Pick<Environment, 'transport' | 'addresses' | 'announcer'>;
 
 interface Linux {
-  readonly transport: Environment['transport'];
+  readonly transports: Transports;
   readonly interfaces: Environment['interfaces'];
   readonly announcer: Environment['announcer'];
   readonly leasesIn: (folder: string) => Leases;
@@ -61,6 +62,7 @@ const loadLinux = async ({ scheduler, log }: Basics): Promise<Linux> => {
     { createAnnouncer },
     { createVirtualDevices },
     { withVirtualMac },
+    { createRawSocketTransport },
   ] = await Promise.all([
     import('../adapters/linux/koffi-transport.ts'),
     import('../adapters/linux/kernel.ts'),
@@ -69,18 +71,36 @@ const loadLinux = async ({ scheduler, log }: Basics): Promise<Linux> => {
     import('../adapters/linux/announcer.ts'),
     import('../adapters/linux/virtual-devices.ts'),
     import('../adapters/linux/virtual-mac.ts'),
+    import('../adapters/raw-socket/raw-socket-transport.ts'),
   ]);
-  const transport = createKoffiTransport();
   const kernel = createKernel();
+  const interfaces = createInterfaces(kernel);
   const devices = createVirtualDevices(kernel, log);
   return {
-    transport,
-    interfaces: createInterfaces(kernel),
+    transports: transports({
+      koffi: () => createKoffiTransport(),
+      rawSocket: () => createRawSocketTransport(interfaces),
+      log,
+    }),
+    interfaces,
     announcer: createAnnouncer(),
     leasesIn: (stateFolder) => createLeases({ kernel, stateFolder, scheduler, log }),
     devices,
     behindVirtualMac: (ports, host) => withVirtualMac(ports, { kernel, devices, host }),
   };
+};
+
+/** What a virtual MAC needs besides is found out now, not at the takeover. @throws CarpError CARP_NO_TRANSPORT */
+const choiceOf = ({ group, transport }: Place): TransportChoice => {
+  const choice = transport === 'memory' ? 'auto' : transport;
+  if (group.addressing !== 'virtual-mac') return choice;
+  if (choice === 'raw-socket')
+    throw new CarpError(
+      'CARP_NO_TRANSPORT',
+      `${group.name}: a virtual MAC takes whole Ethernet frames, which transport raw-socket cannot send`,
+      { remedy: 'use transport: auto or koffi, or addressing: interface' },
+    );
+  return 'koffi';
 };
 
 export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = process.platform): RealSurroundings => {
@@ -103,13 +123,11 @@ export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = pr
       if (problem !== undefined) throw problem;
       linux ??= await loadLinux(basics);
     },
-    environment: ({ node, group, transport, state }) => {
-      if (transport === 'raw-socket')
-        throw new CarpError('CARP_NO_TRANSPORT', `${node} ${group.name}: transport raw-socket is not available`, {
-          remedy: 'set `transport: auto`',
-        });
+    environment: (place) => {
+      const { group, state } = place;
       if (linux === undefined) throw new CarpError('CARP_NO_TRANSPORT', 'the system has not been loaded');
-      const { leasesIn, devices, behindVirtualMac, transport: adverts, announcer, interfaces } = linux;
+      const { leasesIn, devices, behindVirtualMac, announcer, interfaces } = linux;
+      const adverts = linux.transports(choiceOf(place));
       const plain = { transport: adverts, announcer, addresses: leasesOf(state, leasesIn) };
       if (group.addressing === 'virtual-mac')
         return { ...behindVirtualMac(plain, group), interfaces, ...common(basics) };

@@ -4,9 +4,12 @@ import { getPriority } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { libc } from '../adapters/linux/libc.ts';
 import { noPermission } from '../adapters/linux/no-permission.ts';
+import { loadRawSocket } from '../adapters/raw-socket/load-raw-socket.ts';
 import { missingCapabilities } from '../agent/privileges.ts';
 import { packageVersion } from '../agent/version.ts';
-import { type Finding, missing, missingBecause, ok, warning } from './doctor-finding.ts';
+import type { GroupConfig } from '../config/types.ts';
+import { type Problem, problemOf } from '../ports/error.ts';
+import { type Finding, missing, ok, warning } from './doctor-finding.ts';
 
 /** As `engines` of package.json. */
 const NODE_MIN = [20, 19] as const;
@@ -21,14 +24,54 @@ export const nodeFinding = (version = process.versions.node): Finding => {
     : ok('node', `Node.js ${version}, carp ${packageVersion()}`);
 };
 
-/** Whether the system calls can be made at all: platform, architecture, koffi. */
-export const koffiFinding = (): Finding => {
+/** What native code there is: each either loads or says why not. */
+export interface NativeModules {
+  /** @throws CarpError CARP_NO_TRANSPORT */
+  readonly koffi: () => unknown;
+  /** @throws CarpError CARP_NO_TRANSPORT */
+  readonly rawSocket: () => unknown;
+}
+
+const problemOfLoading = (load: () => unknown): Problem | undefined => {
   try {
-    libc();
-    return ok('koffi', `koffi loads on ${process.platform} ${process.arch}`);
+    load();
+    return undefined;
   } catch (error) {
-    return missingBecause('koffi', error);
+    return problemOf(error);
   }
+};
+
+/**
+ * Whether adverts can be sent at all, and in the way that groups ask for: platform, architecture, native modules. One of
+ * the two is enough; koffi does everything, and the other what is left without it.
+ *
+ * @param wanted - `transport` of the groups that are not simulated
+ */
+export const nativeFindings = (
+  wanted: readonly GroupConfig['transport'][],
+  { koffi, rawSocket }: NativeModules = { koffi: () => libc(), rawSocket: () => loadRawSocket() },
+): readonly Finding[] => {
+  const lackingKoffi = problemOfLoading(koffi);
+  const lackingRaw = problemOfLoading(rawSocket);
+  const here = `${process.platform} ${process.arch}`;
+  const lacks = (about: string, { message, remedy }: Problem): Finding => missing(about, message, remedy);
+  const koffiFinding = (): Finding => {
+    if (lackingKoffi === undefined) return ok('koffi', `koffi loads on ${here}`);
+    const isNeeded = lackingRaw !== undefined || wanted.includes('koffi');
+    return isNeeded
+      ? lacks('koffi', lackingKoffi)
+      : warning(
+          'koffi',
+          `${lackingKoffi.message}: without it no virtual MAC, no broadcast frames, no hop limits of IPv6`,
+          lackingKoffi.remedy ?? 'use transport: raw-socket',
+        );
+  };
+  const rawFinding = (): Finding => {
+    if (lackingRaw === undefined) return ok('raw-socket', `raw-socket loads on ${here}`);
+    const isNeeded = lackingKoffi !== undefined || wanted.includes('raw-socket');
+    return isNeeded ? lacks('raw-socket', lackingRaw) : ok('raw-socket', `${lackingRaw.message}; koffi does its work`);
+  };
+  return [koffiFinding(), rawFinding()];
 };
 
 /** @param agentRuns - another process is the agent: what it may is what counts */

@@ -7,7 +7,7 @@ import type { GroupConfig, HostConfig } from '../config/types.ts';
 import { CarpError } from '../ports/error.ts';
 import { lookAtAgent } from './doctor-agent.ts';
 import { type Finding, missing, missingBecause, ok, warning } from './doctor-finding.ts';
-import { folderFinding, koffiFinding, nodeFinding, privilegeFindings } from './doctor-machine.ts';
+import { folderFinding, nativeFindings, nodeFinding, privilegeFindings } from './doctor-machine.ts';
 import { networkFindings } from './doctor-network.ts';
 import { type Command, Exit, parseOptions } from './options.ts';
 import { print, printJson, style } from './output.ts';
@@ -48,16 +48,17 @@ const examine = async (file: string | undefined): Promise<readonly Finding[]> =>
   return [
     nodeFinding(),
     ...findings,
-    ...(isSimulation ? [ok('privileges', 'a simulation needs none')] : machineFindings(agent.runs)),
+    ...(isSimulation ? [ok('privileges', 'a simulation needs none')] : machineFindings(agent.runs, real)),
     ...(config === undefined || agent.runs ? [] : folderFindings(config)),
     ...(real.length === 0 ? [] : await lookAtNetwork(real)),
     ...agent.findings,
   ];
 };
 
-const machineFindings = (agentRuns: boolean): readonly Finding[] => {
+const machineFindings = (agentRuns: boolean, groups: readonly GroupConfig[]): readonly Finding[] => {
+  const native = nativeFindings(groups.map(({ transport }) => transport));
   // Elsewhere koffi says what this is, and there are no capabilities.
-  return [koffiFinding(), ...(process.platform === 'linux' ? privilegeFindings(agentRuns) : [])];
+  return [...native, ...(process.platform === 'linux' ? privilegeFindings(agentRuns) : [])];
 };
 
 const folderFindings = ({ state, socket }: HostConfig): readonly Finding[] => [

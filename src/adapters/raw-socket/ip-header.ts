@@ -22,10 +22,11 @@ export const readIpv4 = (data: Uint8Array): Ipv4Packet | undefined => {
   if (header.getUint8(0) >> 4 !== 4 || headerLength < IPV4_HEADER) return undefined;
   if (totalLength < headerLength || totalLength > data.length) return undefined;
   return {
-    source: addressOf(data.slice(12, 16)),
-    destination: addressOf(data.slice(16, 20)),
+    source: addressOf(data.subarray(12, 16)),
+    destination: addressOf(data.subarray(16, 20)),
     ttl: header.getUint8(8),
-    payload: data.slice(headerLength, totalLength),
+    // Not `slice`, which is a view if this is a Buffer.
+    payload: Uint8Array.from(data.subarray(headerLength, totalLength)),
   };
 };
 
