@@ -3,7 +3,7 @@ import { CARP_PROTOCOL } from '../../protocol/constants.ts';
 import type { Vhid } from '../../protocol/units.ts';
 
 /** One `sock_filter` instruction of classic BPF: code, jump if true, jump if false, operand. */
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
+export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
 
 /** Codes of linux/bpf_common.h. */
 const LOAD_WORD = 0x20;
@@ -23,7 +23,7 @@ const LINK_HEADER = -0x200000;
 const ETHERNET_SOURCE = LINK_HEADER + 6;
 const WHOLE_PACKET = 0x40000;
 
-const assemble = (instructions: readonly Instruction[]): Uint8Array => {
+export const assemble = (instructions: readonly Instruction[]): Uint8Array => {
   const view = new DataView(new ArrayBuffer(8 * instructions.length));
   for (const [i, [code, ifTrue, ifFalse, operand]] of instructions.entries()) {
     view.setUint16(8 * i, code, true);
