@@ -113,15 +113,16 @@ export const networkIn = (json: string): Network => {
  *
  * A bridge reports its ports in the same way ("Deleted": has left the bridge), but names no qdisc.
  */
-const LINK =
-  /^(Deleted )?(\d+): ([^\s@]+)(?:@[^\s@]+)?: <([A-Z0-9_,-]*)> mtu \d+ qdisc \S+ .*?(?:\\\s+link\/\S+ (\S+))?(?:\s|$)/;
+const LINK = /^(Deleted )?(\d+): ([^\s@]+)(?:@[^\s@]+)?: <([A-Z0-9_,-]*)> mtu \d+ qdisc /;
+const MAC = /\\\s+link\/\S+ (\S+)/;
 /** `3: eth0    inet 192.0.2.100/32 scope global dynamic eth0\       valid_lft 60sec preferred_lft 60sec` */
 const ADDRESS =
   /^(Deleted )?(\d+): \S+\s+inet6? (\S+)(?: peer \S+?\/(\d+))?(?: \S+)*? scope (\S+) ([^\\]*)\\\s+valid_lft (?:forever|(\d+)sec)/;
 
-const linkMessage = ([, deleted, index, name, flags, mac]: RegExpExecArray): RouteMessage => {
+const linkMessage = ({ 1: deleted, 2: index, 3: name, 4: flags, input }: RegExpExecArray): RouteMessage => {
   if (deleted !== undefined) return { type: 'linkGone', index: Number(index) };
   const words = (flags ?? '').split(',');
+  const mac = MAC.exec(input)?.[1];
   return { type: 'link', link: { index: Number(index), name: name ?? '', flags: linkFlags(words), ...macOf(mac) } };
 };
 
