@@ -108,14 +108,12 @@ export const neighbouringLists = function* (own: OwnList): Generator<WrongList> 
     formsOf({ ...own, addresses: list }, ['with-link-local']).map((message) => ({ message, mistake }));
   for (const extra of unlisted(neighbours(addresses).slice(0, REPLACED_MAX), addresses))
     yield* plain([...addresses, extra], { type: 'extra-address', addresses: [extra] });
-  let left = REPLACED_MAX;
-  for (const missing of addresses)
-    for (const extra of unlisted(neighbours([missing]), addresses)) {
-      if (left === 0) return;
-      left -= 1;
-      const rest = addresses.filter((address) => address !== missing);
+  const each = Math.ceil(REPLACED_MAX / Math.max(1, addresses.length));
+  for (const missing of addresses) {
+    const rest = addresses.filter((address) => address !== missing);
+    for (const extra of bySlips(missing, unlisted(neighbours([missing]), addresses)).slice(0, each))
       yield* plain([...rest, extra], { type: 'other-address', missing, extra });
-    }
+  }
 };
 
 /** As configured here, or in any other order if there are few, and each address twice. */
@@ -155,6 +153,15 @@ const neighbours = (addresses: readonly IpAddress[]): readonly IpAddress[] => {
   return blocks.flatMap(({ bytes }) =>
     Array.from({ length: 256 }, (_, last) => addressOf(Uint8Array.from([...bytes.subarray(0, -1), last]))),
   );
+};
+
+/** Those first that differ from `address` in the fewest digits. */
+const bySlips = (address: IpAddress, others: readonly IpAddress[]): readonly IpAddress[] => {
+  const digits = ({ family, bytes }: IpAddress): string =>
+    (bytes.at(-1) ?? 0).toString(family === 4 ? 10 : 16).padStart(3, '0');
+  const own = digits(address);
+  const slips = (other: IpAddress): number => [...digits(other)].filter((digit, i) => digit !== own[i]).length;
+  return others.toSorted((one, other) => slips(one) - slips(other));
 };
 
 const permutations = function* <Item>(items: readonly Item[]): Generator<readonly Item[]> {
