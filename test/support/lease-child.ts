@@ -1,6 +1,6 @@
 /**
- * The far side of `LeaseProcess`. Arguments: the state folder, the kind of kernel, and perhaps `unwritable-sysctls` and
- * `small-buffer`.
+ * The far side of `LeaseProcess`. Arguments: the state folder, the kind of kernel, and perhaps
+ * more, see `ProcessOptions`.
  *
  * A namespace belongs to a process, so whatever is tested against the kernel has to run in one of its own.
  */
@@ -58,10 +58,14 @@ const note = (message: ChildMessage): void => void process.send?.(message);
 let overruns = 0;
 const log = (_level: string, message: string): void => note({ type: 'log', message });
 const small = options.includes('small-buffer') ? 65_536 : undefined;
-const plain =
-  kind === 'iproute'
-    ? createIprouteKernel({ log, ...(small === undefined ? {} : { receiveBuffer: small }) })
-    : createKernel(small);
+const createIproute = (): Kernel =>
+  createIprouteKernel({
+    log,
+    ip: options.find((option) => option.startsWith('ip='))?.slice('ip='.length),
+    ...(options.includes('without-setpriv') ? { setpriv: undefined } : {}),
+    ...(small === undefined ? {} : { receiveBuffer: small }),
+  });
+const plain = kind === 'iproute' ? createIproute() : createKernel(small);
 const count = (event: KernelEvent): void => {
   if (event.type === 'overrun') overruns += 1;
 };
@@ -104,11 +108,12 @@ const linkOf = (path: string): string => {
 };
 
 /** Processes that this one has started, with this word among their arguments. */
-const childrenThat = (word: string): number =>
+const childrenThat = (word: string): readonly number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => contentOf(`/proc/${pid}/status`).includes(`\nPPid:\t${process.pid}\n`))
-    .filter((pid) => contentOf(`/proc/${pid}/cmdline`).split('\0').includes(word)).length;
+    .filter((pid) => contentOf(`/proc/${pid}/cmdline`).split('\0').includes(word))
+    .map(Number);
 
 const contentOf = (file: string): string => {
   try {
@@ -186,9 +191,11 @@ const calls = {
   transactions: (): readonly unknown[] => transactions,
   /** How often messages of the kernel were lost. */
   overruns: (): number => overruns,
+  /** Process ids. */
+  monitorProcesses: (): readonly number[] => childrenThat('monitor'),
   /** Netlink sockets of this process that listen to groups of rtnetlink, or processes that do it for this one. */
   monitors: (): number => {
-    if (kind === 'iproute') return childrenThat('monitor');
+    if (kind === 'iproute') return childrenThat('monitor').length;
     const rows = readFileSync('/proc/net/netlink', 'latin1').split('\n').slice(1);
     const inodes = readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`));
     return rows

@@ -17,7 +17,8 @@ export interface ProcessOptions {
   readonly state?: string;
   /** Runs as nobody, with these capabilities (`net_raw`, `net_admin`); without it as root. */
   readonly capabilities?: readonly string[];
-  readonly options?: readonly ('unwritable-sysctls' | 'small-buffer')[];
+  /** Of the iproute kernel: `without-setpriv`, and another program for ip(8). */
+  readonly options?: readonly ('unwritable-sysctls' | 'small-buffer' | 'without-setpriv' | `ip=${string}`)[];
   /** What it reaches the kernel through. */
   readonly kernel?: KernelKind;
 }
