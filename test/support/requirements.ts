@@ -10,6 +10,7 @@ const FOLDERS = [...PATH.split(delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/b
 
 /** Debian's names of the packages that bring the tools. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  arping: 'iputils-arping',
   ip: 'iproute2',
   mosquitto: 'mosquitto',
   mosquitto_sub: 'mosquitto-clients',
