@@ -40,15 +40,15 @@ const PAIRS_MAX = 300;
 const ORDERS_MAX = 120;
 const REPLACED_MAX = 512;
 
-/** The list in all forms in which somebody signs it, each message once. */
-export const formsOf = ({ vhid, addresses, mac }: OwnList, forms: readonly AddressForm[] = ADDRESS_FORMS) => {
-  const messages = forms.map((form) => signedMessage({ vhid, addresses, form, ...(mac === undefined ? {} : { mac }) }));
-  return distinctMessages(messages);
+/** The list in all forms in which somebody signs it, each message once. Those of IPv4 alone have one form. */
+export const formsOf = (
+  { vhid, addresses, mac }: OwnList,
+  forms: readonly AddressForm[] = ADDRESS_FORMS,
+): readonly Uint8Array[] => {
+  const all = addresses.some(({ family }) => family === 6) ? forms : forms.slice(0, 1);
+  const messages = all.map((form) => signedMessage({ vhid, addresses, form, ...(mac === undefined ? {} : { mac }) }));
+  return messages.length === 1 ? messages : [...new Map(messages.map((message) => [message.join(), message])).values()];
 };
-
-const distinctMessages = (messages: readonly Uint8Array[]): readonly Uint8Array[] => [
-  ...new Map(messages.map((message) => [message.join(), message])).values(),
-];
 
 const wrongLists = (own: OwnList, addresses: readonly IpAddress[], mistake: ListMistake): readonly WrongList[] =>
   formsOf({ ...own, addresses }).map((message) => ({ message, mistake }));

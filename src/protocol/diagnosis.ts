@@ -126,8 +126,11 @@ const candidates = function* (known: Known): Generator<Candidate> {
   const own = formsOf(known);
   const byList = ({ message, mistake }: WrongList): Candidate => ({ key, message, mistakes: [mistake] });
 
-  const likely = [...likelyLists(known, known.guesses, others)];
-  yield* likely.map(byList);
+  const likely: WrongList[] = [];
+  for (const list of likelyLists(known, known.guesses, others)) {
+    if (likely.length < COMBINED_LISTS_MAX) likely.push(list);
+    yield byList(list);
+  }
   for (const wrong of keys) yield* own.map((message) => ({ key: wrong.key, message, mistakes: [wrong.mistake] }));
   for (const { group, addresses, key: theirs } of others)
     for (const message of formsOf({ ...known, addresses }))
@@ -139,7 +142,7 @@ const candidates = function* (known: Known): Generator<Candidate> {
   for (const wrong of longerKeys(key))
     yield* own.map((message) => ({ key: wrong.key, message, mistakes: [wrong.mistake] }));
   yield* otherVhids(known);
-  for (const { message, mistake } of likely.slice(0, COMBINED_LISTS_MAX))
+  for (const { message, mistake } of likely)
     for (const wrong of keys) yield { key: wrong.key, message, mistakes: [mistake, wrong.mistake] };
 };
 
