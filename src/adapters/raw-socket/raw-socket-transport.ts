@@ -28,7 +28,7 @@ const addressIn = (text: string): IpAddress => {
 const GROUPS = { 4: addressIn(CARP_GROUP_IPV4), 6: addressIn(CARP_GROUP_IPV6) } as const;
 
 /** What this transport cannot do, said before anything is opened. @throws CarpError CARP_NO_TRANSPORT */
-const refuseImpossible = ({ interface: name, family, checksTtl, broadcast }: ChannelOptions): void => {
+const refuseImpossible = ({ interface: name, family, peers, checksTtl, broadcast }: ChannelOptions): void => {
   if (family === 6 && checksTtl)
     throw new CarpError(
       'CARP_NO_TRANSPORT',
@@ -37,7 +37,7 @@ const refuseImpossible = ({ interface: name, family, checksTtl, broadcast }: Cha
         remedy: `use koffi (npm install ${KOFFI}; transport: auto), or, where routers drop IP protocol 112 that comes from outside, checkTtl: ipv4`,
       },
     );
-  if (broadcast)
+  if (broadcast && family === 4 && peers.length === 0)
     throw new CarpError('CARP_NO_TRANSPORT', `transport raw-socket cannot send broadcast frames on ${name}`, {
       remedy: `use koffi (npm install ${KOFFI}; transport: auto), or broadcast: false`,
     });
