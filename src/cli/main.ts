@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   restore: () => import('./restore.ts'),
   run: () => import('./run.ts'),
   status: () => import('./status.ts'),
+  watch: () => import('./watch.ts'),
   ucarp: () => import('./ucarp.ts'),
 };
 

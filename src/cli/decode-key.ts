@@ -1,0 +1,78 @@
+/** The options that let digests be checked: of `carp decode` and `carp watch`. */
+import { createSigner } from '../adapters/node/hmac.ts';
+import { readPassfile } from '../config/password.ts';
+import { CarpError } from '../ports/error.ts';
+import { type IpAddress, parseAddress, parseCidr } from '../protocol/address.ts';
+import { type Authenticator, authenticator, keyOf } from '../protocol/authentication.ts';
+import { KEY_LENGTH } from '../protocol/constants.ts';
+import type { Vhid } from '../protocol/units.ts';
+import type { Verifier } from './advert-report.ts';
+import { usageError } from './options.ts';
+
+export const KEY_OPTIONS = {
+  pass: { type: 'string' },
+  passfile: { type: 'string' },
+  address: { type: 'string', multiple: true, default: [] as string[] },
+} as const;
+
+export const KEY_HELP = `  --pass PASSWORD    the group's password (others can see it in the process list; '' is the empty one)
+  --passfile FILE    a file whose first line is the password
+  --address ADDRESS  a shared address of the group; repeat it for each one, in any order
+
+An advert's digest signs the password together with all shared addresses of the group, of both families. So it is
+checked only if the password and at least one address are given, and is "unchecked" otherwise.`;
+
+interface KeyValues {
+  readonly pass?: string | undefined;
+  readonly passfile?: string | undefined;
+  readonly address: readonly string[];
+}
+
+const addressesOf = (command: string, texts: readonly string[]): readonly IpAddress[] =>
+  texts.map((text) => {
+    const address = parseCidr(text)?.address ?? parseAddress(text);
+    if (address === undefined) throw usageError(command, `--address ${text} is no IP address`);
+    return address;
+  });
+
+const passwordOf = (command: string, { pass, passfile }: KeyValues): Uint8Array | undefined => {
+  if (pass !== undefined && passfile !== undefined)
+    throw usageError(command, '--pass and --passfile exclude each other');
+  const given = pass === undefined ? undefined : Buffer.from(pass);
+  const password = passfile === undefined ? given : readPassfile(passfile).password;
+  if (password !== undefined && password.length > KEY_LENGTH)
+    throw usageError(
+      command,
+      `the password has ${password.length} bytes, a key only ${KEY_LENGTH}: ifconfig and ucarp keep the first 19, so give those`,
+    );
+  return password;
+};
+
+/** Checks digests of every vhid with the given key; `undefined` if there is not enough to check with. */
+export const verifierOf = (command: string, values: KeyValues): Verifier | undefined => {
+  const password = passwordOf(command, values);
+  const addresses = addressesOf(command, values.address);
+  if (password === undefined || addresses.length === 0) return undefined;
+  const sign = createSigner(keyOf(password));
+  const authenticators = new Map<Vhid, Authenticator>();
+  return (advert) => {
+    const known = authenticators.get(advert.vhid) ?? authenticator({ vhid: advert.vhid, addresses }, sign);
+    authenticators.set(advert.vhid, known);
+    return known.verify(advert) === undefined ? 'bad' : 'ok';
+  };
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+};
+
+/** Turns what the system says about a capture into something to do. */
+export const captureError = (name: string, error: unknown): unknown => {
+  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof CarpError || typeof code !== 'string') return error;
+  const failure = code === 'EACCES' ? 'CARP_NO_PERMISSION' : 'CARP_FAILED';
+  const remedy = `ls -l ${name} shows whether it is there and who may read it`;
+  return new CarpError(failure, `cannot read ${name}: ${REASONS[code] ?? code}`, { remedy });
+};
