@@ -4,6 +4,7 @@ import type { Past } from './book.ts';
 import { Group } from './group.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock, HostDemotion } from './host.ts';
 import { Ledger, type Scope } from './ledger.ts';
+import { HostAdverts } from './replay-host.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
 import type { CarpEvent, HostStatus } from './status.ts';
 import { yieldAfter } from './sync-watch.ts';
@@ -29,6 +30,7 @@ class CarpHost implements Host {
   readonly #environmentOf: EnvironmentOf;
   readonly #clock: HostClock;
   readonly #ledger: Ledger;
+  readonly #adverts = new HostAdverts();
   readonly #events$ = new Subject<CarpEvent>();
   readonly #problems$ = new Subject<GroupProblem>();
   readonly #members = new Map<string, Member>();
@@ -104,7 +106,8 @@ class CarpHost implements Host {
     const environment = this.#environmentOf(settings);
     const past = this.#pasts.get(name);
     const ledger = this.#ledger;
-    const group = new Group(settings, { node: this.node, startDelay, environment, weights, ledger, past });
+    const known = this.#adverts.of(settings, environment);
+    const group = new Group(settings, { node: this.node, startDelay, environment, weights, ledger, known, past });
     const links = group.events$.subscribe((event) => {
       this.#events$.next(event);
       this.#moveTogether(group, event);
@@ -212,6 +215,7 @@ class CarpHost implements Host {
   #complete(): void {
     this.#watching.unsubscribe();
     this.#ledger.close();
+    this.#adverts.close();
     this.#events$.complete();
     this.#problems$.complete();
   }

@@ -5,6 +5,12 @@ import type { Family } from '../protocol/address.ts';
 import { type InboundRules, inspect } from './inbound.ts';
 import type { Tally } from './tally.ts';
 
+/** Adverts that may be missing: the kernel had no room for them, or their counter had been heard before. */
+export interface Missed {
+  readonly dropped: number;
+  readonly replayed: number;
+}
+
 /** Listens for one group: counts what comes, says what is refused, and notes what got lost. */
 export class Ear {
   readonly #rules: InboundRules;
@@ -12,6 +18,8 @@ export class Ear {
   readonly #log: Log;
   /** What each family's socket had lost when its last genuine advert came. A socket knows only its own losses. */
   readonly #lostBefore = new Map<Family, number>();
+  /** How many adverts were refused as replayed since the last genuine one. */
+  #replayed = 0;
 
   constructor(rules: InboundRules, tally: Tally, log: Log) {
     this.#rules = rules;
@@ -24,21 +32,24 @@ export class Ear {
     const verdict = inspect(packet, this.#rules);
     if (verdict.type === 'refused') {
       const { why, source } = verdict;
+      if (why === 'replayed') this.#replayed += 1;
       // Floods are counted: a line is written for the 1st, the 10th, the 100th …
       if (this.#tally.count(why))
         this.#log('warn', `refused an advert of ${source.text}: ${why}`, { times: this.#tally.counters[why] });
       return undefined;
     }
     const { family, dropped } = packet;
+    this.#replayed = 0;
     this.#tally.count('received');
     this.#tally.count('dropped', dropped - (this.#lostBefore.get(family) ?? 0));
     this.#lostBefore.set(family, dropped);
     return verdict.advert;
   }
 
-  /** How many packets got lost since the last genuine advert of each family. @param total - of all sockets, until now */
-  lostSince(total: number): number {
-    return total - [...this.#lostBefore.values()].reduce((sum, lost) => sum + lost, 0);
+  /** What was missed since the last genuine advert (of each family). @param total - lost by all sockets, until now */
+  missed(total: number): Missed {
+    const before = [...this.#lostBefore.values()].reduce((sum, lost) => sum + lost, 0);
+    return { dropped: total - before, replayed: this.#replayed };
   }
 
   /** New sockets count from zero. */

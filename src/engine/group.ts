@@ -23,9 +23,10 @@ import type { Environment } from '../ports/environment.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { authenticator } from '../protocol/authentication.ts';
-import { type Millis, millis } from '../protocol/units.ts';
+import { masterDownTime } from '../protocol/timing.ts';
+import { type Millis, millis, toMillis } from '../protocol/units.ts';
 import { Book, type Past } from './book.ts';
-import { Ear } from './ear.ts';
+import { Ear, type Missed } from './ear.ts';
 import { GroupDemotion } from './group-demotion.ts';
 import type { HandOverReceipt } from './host.ts';
 import type { InboundRules } from './inbound.ts';
@@ -35,6 +36,7 @@ import type { Ledger } from './ledger.ts';
 import { type MachineStep, runMachine } from './loop.ts';
 import { dialectOf, machineSettings } from './machine-settings.ts';
 import { type Receipt, receiptOf } from './receipt.ts';
+import type { KnownAdverts } from './replay-adverts.ts';
 import { sendHealth } from './send-health.ts';
 import type { DemotionWeights, GroupSettings } from './settings.ts';
 import { type SendAdvert, Speaker } from './speaker.ts';
@@ -52,6 +54,8 @@ export interface GroupContext {
   readonly environment: Environment;
   readonly weights: DemotionWeights;
   readonly ledger: Ledger;
+  /** What is known of adverts on this interface and virtual host. */
+  readonly known: KnownAdverts;
   /** Of the group that this one replaces, because its settings changed. */
   readonly past?: Past | undefined;
 }
@@ -78,7 +82,7 @@ export class Group {
   #wire: Wire | undefined;
 
   constructor(settings: GroupSettings, context: GroupContext) {
-    const { environment, node } = context;
+    const { environment, node, known } = context;
     this.settings = settings;
     this.#context = context;
     this.#log = (level, message, fields) => environment.log(level, message, { node, group: settings.name, ...fields });
@@ -90,10 +94,13 @@ export class Group {
     const addresses = settings.addresses.map(({ address }) => address);
     const list = { vhid, addresses, ...(mac === undefined ? {} : { mac }) };
     const authentic = authenticator(list, environment.signer(settings.key));
-    const { random64 } = environment;
-    this.#speaker = new Speaker({ vhid, authenticator: authentic, dialect: dialectOf(settings), random64 });
-    const isOwn: InboundRules['isOwn'] = (advert) => this.#speaker.isOwn(advert);
-    this.#ear = new Ear({ vhid, checkTtl, authenticator: authentic, isOwn }, this.#book.tally, this.#log);
+    this.#speaker = new Speaker({ vhid, authenticator: authentic, dialect: dialectOf(settings), known });
+    const isOwn: InboundRules['isOwn'] = ({ counter }) => known.isOwn(counter);
+    const { advbase, advskew, deadratio, replay } = settings;
+    const silence = toMillis(masterDownTime(advbase, advskew, deadratio));
+    const isFresh: InboundRules['isFresh'] = ({ counter }, source) =>
+      known.isFresh({ counter, source: source.text, at: this.#now() }, replay, silence);
+    this.#ear = new Ear({ vhid, checkTtl, authenticator: authentic, isOwn, isFresh }, this.#book.tally, this.#log);
   }
 
   /** Called once, when whoever wants to hear of the first transitions has subscribed. */
@@ -217,9 +224,9 @@ export class Group {
       if (tally.count('sendErrors')) this.#log('warn', `cannot send over IPv${family}: ${message}`);
   }
 
-  #drain(): number {
+  #drain(): Missed {
     this.#wire?.drain();
-    return this.#ear.lostSince(this.#wire?.dropped() ?? 0);
+    return this.#ear.missed(this.#wire?.dropped() ?? 0);
   }
 
   #announce(): void {

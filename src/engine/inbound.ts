@@ -9,8 +9,11 @@ import type { Vhid } from '../protocol/units.ts';
 import type { TtlCheck } from './settings.ts';
 import { checksTtl } from './wire.ts';
 
-/** Why a packet is not heard. Names of `netstat -s -p carp`, and `reflected` for an advert of our own. */
-export type Refusal = 'badttl' | 'badlen' | 'badsum' | 'badver' | 'badvhid' | 'badauth' | 'reflected';
+/**
+ * Why a packet is not heard. Names of `netstat -s -p carp`, `reflected` for an advert of our own, and `replayed` for one
+ * that was heard before.
+ */
+export type Refusal = 'badttl' | 'badlen' | 'badsum' | 'badver' | 'badvhid' | 'badauth' | 'reflected' | 'replayed';
 
 export type Inbound =
   | { readonly type: 'heard'; readonly advert: HeardAdvert }
@@ -22,13 +25,16 @@ export interface InboundRules {
   readonly authenticator: Authenticator;
   /** Whether an authentic advert is one that this host sent itself. */
   readonly isOwn: (advert: Advert) => boolean;
+  /** Whether an authentic advert of another host is a new one. It counts as heard from then on. */
+  readonly isFresh: (advert: Advert, source: IpAddress) => boolean;
 }
 
 /**
  * Decides about one packet, in the fixed order of DESIGN D10: what costs little comes first, the HMAC last. The source
  * address is never trusted: it is not signed.
  */
-export const inspect = (packet: Packet, { vhid, checkTtl, authenticator, isOwn }: InboundRules): Inbound => {
+export const inspect = (packet: Packet, rules: InboundRules): Inbound => {
+  const { vhid, checkTtl, authenticator, isOwn, isFresh } = rules;
   const { source, destination, family } = packet;
   const refuse = (why: Refusal): Inbound => ({ type: 'refused', why, source });
   const isFar = packet.ttl !== undefined && packet.ttl !== CARP_TTL;
@@ -39,6 +45,7 @@ export const inspect = (packet: Packet, { vhid, checkTtl, authenticator, isOwn }
   if (advert.vhid !== vhid) return refuse('badvhid');
   if (authenticator.verify(advert) === undefined) return refuse('badauth');
   if (isOwn(advert)) return refuse('reflected');
+  if (!isFresh(advert, source)) return refuse('replayed');
   const { advbase, advskew, demotion } = advert;
   const interval = advertInterval(advbase, advskew);
   return { type: 'heard', advert: { family, source, advbase, advskew, interval, demotion } };

@@ -19,6 +19,7 @@ import type { Log } from '../ports/log.ts';
 import { formatCidr } from '../protocol/address.ts';
 import { type Millis, millis } from '../protocol/units.ts';
 import { announcements } from './announcements.ts';
+import type { Missed } from './ear.ts';
 import type { Interpreter } from './loop.ts';
 import type { SendAdvert } from './speaker.ts';
 import { timerEvents } from './timers.ts';
@@ -32,8 +33,8 @@ export interface InterpreterNeeds {
   readonly announce: (() => void) | undefined;
   readonly announceRefresh: Millis;
   readonly speak: (effect: SendAdvert) => void;
-  /** Delivers what has arrived; how many packets were lost since the last genuine advert. */
-  readonly drain: () => number;
+  /** Delivers what has arrived, and says what was missed since the last genuine advert. */
+  readonly drain: () => Missed;
   readonly scheduler: SchedulerLike;
   readonly log: Log;
 }
@@ -104,7 +105,7 @@ export const interpreter =
         : announcements(effects$, announceRefresh, scheduler).pipe(tap(announce), ignoreElements()),
       only('drain').pipe(
         mergeMap(() => of(drain())),
-        map((dropped): MachineEvent => ({ type: 'drained', dropped, at: millis(scheduler.now()) })),
+        map((missed): MachineEvent => ({ type: 'drained', ...missed, at: millis(scheduler.now()) })),
       ),
     );
   };

@@ -20,9 +20,7 @@
  */
 import { type Millis, millis } from '../protocol/units.ts';
 import type { ReplayMemory } from './replay-memory.ts';
-
-/** Whether to accept constants (`auto`), to refuse them (`strict`), or not to look at all. */
-export type ReplayMode = 'auto' | 'strict' | 'off';
+import type { ReplayMode } from './settings.ts';
 
 export interface HeardCounter {
   readonly counter: bigint;

@@ -1,8 +1,6 @@
 /**
  * The counters that this host has put into its own adverts, so that it knows them again when a loop in the network or
  * somebody else sends them back (DESIGN D7). A reign is two numbers, start and stride, however long it lasted.
- *
- * The series of the next reign is drawn before it is needed: it can be on the disk before its first advert is sent.
  */
 import { type CounterSeries, counterSeries, nextCounter } from '../protocol/counter.ts';
 
@@ -37,15 +35,13 @@ export class OwnCounters {
   #sorted: readonly Reign[] = [];
   #widest = 0n;
   #series: CounterSeries;
-  #next: CounterSeries;
 
   constructor(random64: () => bigint) {
     this.#random64 = random64;
-    this.#series = this.#draw();
-    this.#next = this.#draw();
+    this.#series = this.#newSeries();
   }
 
-  #draw(): CounterSeries {
+  #newSeries(): CounterSeries {
     return counterSeries([this.#random64(), this.#random64()]);
   }
 
@@ -54,11 +50,16 @@ export class OwnCounters {
     return Number(this.#series.count);
   }
 
+  /** The present reign. */
+  get reign(): SeriesSeed {
+    const { start, stride } = this.#series;
+    return { start, stride };
+  }
+
   /** A new reign: its counters have nothing to do with those before. */
   begin(): void {
     if (this.#series.count > 0n) this.#remember([{ ...this.#series, values: this.#series.count }]);
-    this.#series = this.#next;
-    this.#next = this.#draw();
+    this.#series = this.#newSeries();
   }
 
   /** The counter of one advert. */
@@ -75,9 +76,9 @@ export class OwnCounters {
     );
   }
 
-  /** All reigns, oldest first, with the present and the next one. */
+  /** All reigns, oldest first; the last one is the present. */
   get reigns(): readonly SeriesSeed[] {
-    return [...this.#former, this.#series, this.#next].map(({ start, stride }) => ({ start, stride }));
+    return [...this.#former, this.#series].map(({ start, stride }) => ({ start, stride }));
   }
 
   /** Knows again what a predecessor may have sent. */

@@ -2,17 +2,20 @@ import type { Effect } from '../machine/effects.ts';
 import type { Sources } from '../machine/events.ts';
 import { problemOf } from '../ports/error.ts';
 import { addressOf, type Family } from '../protocol/address.ts';
-import { type Advert, encodeAdvert } from '../protocol/advert.ts';
+import { encodeAdvert } from '../protocol/advert.ts';
 import type { Authenticator } from '../protocol/authentication.ts';
-import { type CounterSeries, counterSeries, isFromSeries, nextCounter } from '../protocol/counter.ts';
 import type { Dialect } from '../protocol/dialect.ts';
 import type { Vhid } from '../protocol/units.ts';
+import type { KnownAdverts } from './replay-adverts.ts';
 import type { Wire } from './wire.ts';
 
 export type SendAdvert = Extract<Effect, { readonly type: 'sendAdvert' }>;
 
-/** How many former reigns an advert of our own is still recognised from, should a loop in the network bring it back. */
-const SERIES_REMEMBERED = 16;
+/**
+ * Who answers a rival begins a new series if the present one is longer than this. A host that was set back to an earlier
+ * state (a virtual machine's snapshot) repeats its counters, and guards refuse them: its answer must not be one of those.
+ */
+const ANSWERS_ANEW_AFTER = 16;
 
 /** ff02::12. NetBSD, which alone counts the destination in, has no unicast for IPv6. */
 const GROUP_IPV6 = addressOf(Uint8Array.of(0xff, 0x02, ...Array<number>(13).fill(0), 0x12));
@@ -22,7 +25,7 @@ export interface SpeakerOptions {
   readonly authenticator: Authenticator;
   /** Which form of digest and checksum is sent (DESIGN D9). */
   readonly dialect: Pick<Dialect, 'form' | 'pseudoHeader'>;
-  readonly random64: () => bigint;
+  readonly known: Pick<KnownAdverts, 'beginReign' | 'sent' | 'nextCounter'>;
 }
 
 export interface Spoken {
@@ -30,33 +33,22 @@ export interface Spoken {
   readonly failures: readonly { readonly family: Family; readonly message: string }[];
 }
 
-/** Writes, signs and sends adverts, and knows them again. */
+/** Writes, signs and sends adverts. */
 export class Speaker {
   readonly #options: SpeakerOptions;
-  #series: CounterSeries;
-  #former: readonly CounterSeries[] = [];
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
-    this.#series = this.#newSeries();
-  }
-
-  #newSeries(): CounterSeries {
-    return counterSeries([this.#options.random64(), this.#options.random64()]);
   }
 
   /** One advert in each family that has a source, IPv4 first, with a counter of its own. Never throws. */
   speak({ kind, advbase, advskew, demotion }: SendAdvert, wire: Wire, sources: Sources): Spoken {
-    if (kind === 'claim') {
-      this.#former = [this.#series, ...this.#former].slice(0, SERIES_REMEMBERED);
-      this.#series = this.#newSeries();
-    }
-    const { vhid, authenticator, dialect } = this.#options;
+    const { vhid, authenticator, dialect, known } = this.#options;
+    if (kind === 'claim' || (kind === 'answer' && known.sent > ANSWERS_ANEW_AFTER)) known.beginReign();
     const failures = wire.families.flatMap((family) => {
       const source = sources[family];
       if (source === undefined) return [];
-      const [counter, series] = nextCounter(this.#series);
-      this.#series = series;
+      const counter = known.nextCounter();
       const digest = authenticator.digest(counter, dialect.form);
       const path = dialect.pseudoHeader && family === 6 ? { source, destination: GROUP_IPV6 } : undefined;
       try {
@@ -68,9 +60,5 @@ export class Speaker {
     });
     const attempts = wire.families.filter((family) => sources[family] !== undefined).length;
     return { sent: attempts - failures.length, failures };
-  }
-
-  isOwn(advert: Pick<Advert, 'counter'>): boolean {
-    return [this.#series, ...this.#former].some((series) => isFromSeries(series, advert.counter));
   }
 }

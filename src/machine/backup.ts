@@ -22,7 +22,16 @@ import {
   stay,
   without,
 } from './steps.ts';
-import { after, HAND_OVER_AT, intervalMs, intervalNow, masterDownMs, masterDownNow, staggerMs } from './timings.ts';
+import {
+  after,
+  challengeMs,
+  HAND_OVER_AT,
+  intervalMs,
+  intervalNow,
+  masterDownMs,
+  masterDownNow,
+  staggerMs,
+} from './timings.ts';
 
 type PhaseOf<Name extends Phase['name']> = Extract<Phase, { readonly name: Name }>;
 
@@ -123,13 +132,28 @@ const extend = (state: State, at: EventOf<'drained'>['at'], settings: MachineSet
   [arm('masterDown', after(at, intervalMs(state, settings)))],
 ];
 
+/**
+ * The MASTER is silent. If replayed adverts were refused meanwhile, either somebody plays a dead MASTER's adverts, or they
+ * were those of one that is alive and repeats itself (a virtual machine that was set back): so the claim is a question,
+ * and it stands for as long as the answer may take (DESIGN D8). No other claim asks: whoever preempts or answers a farewell
+ * has just heard the MASTER.
+ */
+const claimFromSilent = (state: State, { at, replayed }: EventOf<'drained'>, settings: MachineSettings): Step => {
+  const reason = 'master-timeout';
+  const detail = silence(state, at, settings);
+  if (replayed === 0) return claim(state, at, settings, { reason, detail });
+  const holdMs = challengeMs(state, settings);
+  const asked = `${detail}; ${replayed} replayed adverts were refused, so it asked for a fresh one and waited ${holdMs} ms`;
+  return claim(state, at, settings, { reason, detail: asked, holdMs });
+};
+
 const drained = (state: State, event: EventOf<'drained'>, settings: MachineSettings): Step => {
   const { phase } = state;
   if (phase.name === 'draining')
     // Adverts may be among what the kernel had to drop: a flood must not cause a takeover (DESIGN D10).
     return event.dropped > 0 && !phase.extended
       ? extend(state, event.at, settings)
-      : claim(state, event.at, settings, { reason: 'master-timeout', detail: silence(state, event.at, settings) });
+      : claimFromSilent(state, event, settings);
   if (phase.name === 'claiming' && phase.last) {
     const { reason, detail, reign } = phase;
     return [inPhase(state, { name: 'taking', reason, detail, reign }), [{ type: 'takeAddresses' }]];

@@ -48,8 +48,11 @@ type Happening =
   | { readonly type: 'becameUnready'; readonly reason: Unready; readonly detail: string }
   | { readonly type: 'advertReceived'; readonly advert: HeardAdvert }
   | { readonly type: 'timerExpired'; readonly timer: TimerName; readonly due: Millis }
-  /** Whatever had arrived has been delivered; `dropped` packets were lost since the last genuine advert. */
-  | { readonly type: 'drained'; readonly dropped: number }
+  /**
+   * Whatever had arrived has been delivered. Since the last genuine advert `dropped` packets were lost, and `replayed`
+   * adverts were refused because their counter had been heard before.
+   */
+  | { readonly type: 'drained'; readonly dropped: number; readonly replayed: number }
   | { readonly type: 'addressesTaken' }
   | { readonly type: 'addressesFailed'; readonly detail: string }
   /** Somebody took an address away while this host was MASTER. */

@@ -71,21 +71,19 @@ export const listen = (state: State, at: Millis, settings: MachineSettings): Ste
   ],
 ];
 
-/** Sends the claim and waits whether anybody objects (DESIGN D4). */
+/** Sends the claim and waits whether anybody objects (DESIGN D4). `holdMs`: for how long, if not as usual. */
 export const claim = (
   state: State,
   at: Millis,
   settings: MachineSettings,
-  because: { readonly reason: Reason; readonly detail: string },
+  because: { readonly reason: Reason; readonly detail: string; readonly holdMs?: Millis },
 ): Step => {
-  const reign: Reign = { due: after(at, exactIntervalMs(state, settings)), sentAt: at, sent: 1 };
+  const { reason, detail, holdMs = CLAIM_HOLD_MS } = because;
+  const due = after(at, Math.max(exactIntervalMs(state, settings), holdMs));
+  const reign: Reign = { due, sentAt: at, sent: 1 };
   return [
-    inPhase(without(state, 'preemptSince', 'gaveAway'), { name: 'claiming', ...because, reign, last: false }),
-    [
-      ...disarm('masterDown', 'stagger', 'preempt'),
-      advert('claim', state, settings),
-      arm('hold', after(at, CLAIM_HOLD_MS)),
-    ],
+    inPhase(without(state, 'preemptSince', 'gaveAway'), { name: 'claiming', reason, detail, reign, last: false }),
+    [...disarm('masterDown', 'stagger', 'preempt'), advert('claim', state, settings), arm('hold', after(at, holdMs))],
   ];
 };
 

@@ -7,6 +7,8 @@ import type { State } from './state.ts';
 
 /** How long a claim must stand before the addresses are added: a few round trips on a LAN (DESIGN D4). */
 export const CLAIM_HOLD_MS = 3;
+/** What a kernel's timers may add to its interval: one tick of 10 ms, and the time that its advert takes. */
+const ANSWER_SLACK_MS = 20;
 /** How long a host keeps its addresses after it heard its successor's claim: until the successor has added them. */
 export const RELEASE_AFTER_CLAIM_MS = CLAIM_HOLD_MS + 2;
 /** How long a hand-over waits for a successor, and how long a stop does (DESIGN D5). */
@@ -49,6 +51,15 @@ export const masterDownNow = (state: State, settings: TimeSettings): Ticks =>
   masterDownTime(settings.advbase, skewNow(state, settings), settings.deadratio);
 
 export const masterDownMs = (state: State, settings: TimeSettings): Millis => toMillis(masterDownNow(state, settings));
+
+/**
+ * How long a claim must stand while replayed adverts are heard: until a MASTER that is alive must have sent its next
+ * advert. Having heard the claim, it sends one that is fresh, whatever made this host refuse the others (DESIGN D8).
+ */
+export const challengeMs = (state: State, settings: TimeSettings): Millis => {
+  const theirs = state.master === undefined ? 0 : Math.min(state.master.interval, masterDownNow(state, settings));
+  return millis(toMillis(Math.max(intervalNow(state, settings), theirs) as Ticks) + ANSWER_SLACK_MS);
+};
 
 export const leaseMs = (settings: Pick<TimeSettings, 'advbase' | 'deadratio'>): Millis =>
   millis(leaseSeconds(settings.advbase, settings.deadratio) * 1000);

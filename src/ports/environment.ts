@@ -4,6 +4,7 @@ import type { Addresses } from './addresses.ts';
 import type { Announcer } from './announcer.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Log } from './log.ts';
+import type { ReplayArchive } from './replay.ts';
 import type { Transport } from './transport.ts';
 
 /** All that an engine needs from the world. */
@@ -20,5 +21,7 @@ export interface Environment {
   readonly signer: (key: Uint8Array) => Sign;
   /** A random unsigned 64-bit number, fit for secrets. */
   readonly random64: () => bigint;
+  /** Where to keep what is remembered of adverts; missing: nowhere. */
+  readonly replay?: ReplayArchive;
   readonly log: Log;
 }

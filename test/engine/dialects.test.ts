@@ -36,7 +36,8 @@ const speak = (changes: Partial<GroupSettings>, demotion = 0): { readonly [famil
   const { vhid, lladdr: mac } = settings;
   const list = { vhid, addresses: settings.addresses.map((one) => one.address) };
   const signed = authenticator({ ...list, ...(mac === undefined ? {} : { mac }) }, createSigner(settings.key));
-  const speaker = new Speaker({ vhid, authenticator: signed, dialect: dialectOf(settings), random64: () => 7n });
+  const known = { sent: 0, nextCounter: () => 7n, beginReign: () => {} };
+  const speaker = new Speaker({ vhid, authenticator: signed, dialect: dialectOf(settings), known });
   const sent = new Map<Family, Sent>();
   const transport: Transport = {
     name: 'memory',

@@ -30,7 +30,13 @@ const packet = (family: Family, dropped: number, more: Partial<Packet> = {}): Pa
 const ear = (): { readonly ear: Ear; readonly tally: Tally; readonly lines: string[] } => {
   const tally = new Tally();
   const lines: string[] = [];
-  const rules = { vhid: vhid(1), checkTtl: 'always' as const, authenticator: signed, isOwn: () => false };
+  const rules = {
+    vhid: vhid(1),
+    checkTtl: 'always' as const,
+    authenticator: signed,
+    isOwn: () => false,
+    isFresh: () => true,
+  };
   return { ear: new Ear(rules, tally, (_level, message) => lines.push(message)), tally, lines };
 };
 
@@ -38,14 +44,14 @@ test('losses are counted by socket: an advert of one family does not hide or inv
   const { ear: listener, tally } = ear();
   listener.hear(packet(4, 23_000));
   listener.hear(packet(6, 0));
-  assert.equal(listener.lostSince(23_000), 0);
-  assert.equal(listener.lostSince(23_001), 1);
+  assert.equal(listener.missed(23_000).dropped, 0);
+  assert.equal(listener.missed(23_001).dropped, 1);
   listener.hear(packet(6, 0));
   listener.hear(packet(4, 23_001));
-  assert.equal(listener.lostSince(23_001), 0);
+  assert.equal(listener.missed(23_001).dropped, 0);
   assert.equal(tally.counters.dropped, 23_001);
   listener.forget();
-  assert.equal(listener.lostSince(0), 0);
+  assert.equal(listener.missed(0).dropped, 0);
 });
 
 test('what is refused is counted by its reason, and a flood is three lines, not a thousand', () => {

@@ -7,6 +7,8 @@
  */
 const LISTEN = '-advert, -hold, -stagger, -bowOut, -release, masterDown+3391';
 const CLAIM = '-masterDown, -stagger, -preempt, claim 1/100, hold+3';
+/** A claim that asks whether anybody has a fresh counter: it stands for an interval of the MASTER, and 20 ms. */
+const CHALLENGE = '-masterDown, -stagger, -preempt, claim 1/100, hold+1606';
 const DISARM_ALL = '-masterDown, -advert, -hold, -stagger, -preempt, -bowOut, -release';
 /** Of an heir. */
 const STOP = '-masterDown, -hold, -stagger, -preempt, disinherit, BACKUP>STOPPED (stop), finish';
@@ -17,14 +19,16 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'INIT: nothing':
       'link down; disabled; better; worse; too slow; tie, lower; tie, higher; tie, own address; ' +
       'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
-      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
+      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'lost; lapsed; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     'STOPPED: INIT>STOPPED (stop), finish': 'stop',
   },
   listening: {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer advert; timer hold; timer stagger; timer preempt; timer bowOut; ' +
-      'timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; demoted by 50; demoted by 240; ' +
+      'timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
+      'demoted by 240; ' +
       'hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -38,7 +42,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'listening, extended': {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer advert; timer hold; timer stagger; timer preempt; timer bowOut; ' +
-      'timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; demoted by 50; demoted by 240; ' +
+      'timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
+      'demoted by 240; ' +
       'hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -59,6 +64,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`BACKUP: -preempt, ${LISTEN}`]: 'better; tie, lower; tie, higher; tie, own address',
     [`BACKUP: ${LISTEN}`]: 'worse',
     [`BACKUP: ${CLAIM}`]: 'too slow; drained',
+    [`BACKUP: ${CHALLENGE}`]: 'drained, 2 replayed',
     'BACKUP: -preempt, stagger+2.362': 'bow-out of the followed',
     'BACKUP: masterDown+1391': 'drained, 3 lost',
     'STOPPED: -masterDown, -hold, -stagger, -preempt, BACKUP>STOPPED (stop), finish': 'stop',
@@ -73,13 +79,15 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`BACKUP: -preempt, ${LISTEN}`]: 'better; tie, lower; tie, higher; tie, own address',
     [`BACKUP: ${LISTEN}`]: 'worse',
     [`BACKUP: ${CLAIM}`]: 'too slow; drained; drained, 3 lost',
+    [`BACKUP: ${CHALLENGE}`]: 'drained, 2 replayed',
     'BACKUP: -preempt, stagger+2.362': 'bow-out of the followed',
     'STOPPED: -masterDown, -hold, -stagger, -preempt, BACKUP>STOPPED (stop), finish': 'stop',
   },
   staggering: {
     'BACKUP: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
+      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'lost; lapsed; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -91,7 +99,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   inheriting: {
     'BACKUP: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer stagger; ' +
-      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
+      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'lost; lapsed; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
@@ -111,13 +120,14 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`BACKUP: disinherit, -preempt, ${LISTEN}`]: 'better; tie, lower; tie, higher; tie, own address',
     [`BACKUP: disinherit, ${LISTEN}`]: 'worse',
     [`BACKUP: disinherit, ${CLAIM}`]: 'too slow',
-    'BACKUP: bow-out, bowOut+200': 'drained; drained, 3 lost',
+    'BACKUP: bow-out, bowOut+200': 'drained; drained, 3 lost; drained, 2 replayed',
     [`STOPPED: -bowOut, -release, bow-out, ${STOP}`]: 'stop',
   },
   'inheriting, farewell said': {
     'BACKUP: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
+      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'lost; lapsed; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
@@ -133,7 +143,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
     'BACKUP: -bowOut, release+5': 'better; worse; too slow; tie, lower; tie, higher; tie, own address',
-    [`BACKUP: ${CLAIM}`]: 'drained',
+    [`BACKUP: ${CLAIM}`]: 'drained; drained, 2 replayed',
     [`BACKUP: ${LISTEN}, disinherit`]: 'drained, 3 lost',
     [`STOPPED: -bowOut, -release, ${STOP}`]: 'stop',
   },
@@ -141,7 +151,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'BACKUP: nothing':
       'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
       'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
-      'timer bowOut; drained; drained, 3 lost; taken; failed; lost; lapsed; demoted by 50; demoted by 240; ' +
+      'timer bowOut; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
+      'demoted by 240; ' +
       'hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
@@ -151,7 +162,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   claiming: {
     'BACKUP: nothing':
       'ready; worse; too slow; tie, higher; bow-out of the followed; bow-out of a stranger; timer masterDown; ' +
-      'timer advert; timer stagger; timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; ' +
+      'timer advert; timer stagger; timer preempt; timer bowOut; timer release; drained; drained, 3 lost; ' +
+      'drained, 2 replayed; taken; ' +
       'failed; lost; lapsed; demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -168,14 +180,15 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`INIT: bow-out, ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
     [`BACKUP: -preempt, ${LISTEN}`]: 'better; tie, lower; tie, own address',
     'BACKUP: drain': 'timer hold',
-    'BACKUP: take': 'drained; drained, 3 lost',
+    'BACKUP: take': 'drained; drained, 3 lost; drained, 2 replayed',
     'STOPPED: -masterDown, -hold, -stagger, -preempt, bow-out, BACKUP>STOPPED (stop), finish': 'stop',
   },
   taking: {
     'BACKUP: nothing':
       'ready; worse; too slow; tie, higher; bow-out of the followed; bow-out of a stranger; timer masterDown; ' +
       'timer advert; timer hold; timer stagger; timer preempt; timer bowOut; timer release; drained; ' +
-      'drained, 3 lost; lost; lapsed; demoted by 50; demoted by 240; hand over; hand over by force',
+      'drained, 3 lost; drained, 2 replayed; lost; lapsed; demoted by 50; demoted by 240; hand over; ' +
+      'hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, release, hush, ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
     [`BACKUP: release, -preempt, ${LISTEN}`]: 'better; tie, lower; tie, own address',
@@ -186,7 +199,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   master: {
     'MASTER: nothing':
       'ready; timer masterDown; timer hold; timer stagger; timer preempt; timer bowOut; timer release; drained; ' +
-      'drained, 3 lost; taken; failed',
+      'drained, 3 lost; drained, 2 replayed; taken; failed',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, release, hush, ${DISARM_ALL}, MASTER>INIT (forced)`]: 'disabled',
     [`BACKUP: yield 1/100, release, hush, MASTER>BACKUP (better-master), ${LISTEN}`]: 'better',
@@ -203,7 +216,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'bowing-out': {
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; taken; failed; demoted by 50; ' +
+      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), nobody took over, released`]: 'link down',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (forced), nobody took over, released`]: 'disabled',
@@ -217,7 +231,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
       'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
-      'timer bowOut; drained; drained, 3 lost; taken; failed; demoted by 50; demoted by 240; hand over; ' +
+      'timer bowOut; drained; drained, 3 lost; drained, 2 replayed; taken; failed; demoted by 50; demoted by 240; ' +
+      'hand over; ' +
       'hand over by force; stop',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), handed over to 192.0.2.2 after 0`]: 'link down',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (forced), handed over to 192.0.2.2 after 0`]: 'disabled',
@@ -228,7 +243,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'bowing-out to stop': {
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; taken; failed; demoted by 50; ' +
+      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force; stop',
     [`STOPPED: release, hush, ${DISARM_ALL}, MASTER>STOPPED (stop), finish, nobody took over, released`]:
       'link down; disabled',
@@ -239,7 +255,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'bowing-out by force': {
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; taken; failed; demoted by 50; ' +
+      'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), nobody took over, released`]: 'link down',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (forced), nobody took over, released`]: 'disabled',
@@ -258,7 +275,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (forced)`]: 'disabled',
     [`BACKUP: release, hush, MASTER>BACKUP (stalled), ${LISTEN}`]:
       'better; worse; too slow; tie, lower; tie, higher; tie, own address',
-    [`BACKUP: release, hush, MASTER>BACKUP (stalled), ${LISTEN}, ${CLAIM}`]: 'drained; drained, 3 lost',
+    [`BACKUP: release, hush, MASTER>BACKUP (stalled), ${LISTEN}, ${CLAIM}`]:
+      'drained; drained, 3 lost; drained, 2 replayed',
     'MASTER: nobody took over, released': 'hand over; hand over by force',
     'STOPPED: -advert, -bowOut, -release, release, hush, MASTER>STOPPED (stop), finish': 'stop',
   },
@@ -266,7 +284,8 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'STOPPED: nothing':
       'ready; link down; disabled; better; worse; too slow; tie, lower; tie, higher; tie, own address; ' +
       'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
-      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; taken; failed; lost; lapsed; ' +
+      'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'lost; lapsed; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force; stop',
   },
 };

@@ -44,6 +44,8 @@ export class MachineHost implements Peer {
   readonly #timers = new Map<TimerName, () => void>();
   readonly #queue: MachineEvent[] = [];
   #busy = false;
+  /** How many adverts the guard has refused since the last one that it let through. */
+  #refused = 0;
   #holding = false;
   #leftUntil = 0;
   /** Until when the kernel keeps what was inherited. */
@@ -111,8 +113,12 @@ export class MachineHost implements Peer {
   }
 
   hear(advert: LanAdvert): void {
-    if (this.#surroundings.guard?.(advert, millis(this.#lan.now)) !== false)
-      this.tell({ type: 'advertReceived', advert });
+    if (this.#surroundings.guard?.(advert, millis(this.#lan.now)) === false) {
+      this.#refused += 1;
+      return;
+    }
+    this.#refused = 0;
+    this.tell({ type: 'advertReceived', advert });
   }
 
   carrier(up: boolean): void {
@@ -187,7 +193,7 @@ export class MachineHost implements Peer {
         return;
       case 'drain':
         this.#lan.read(this);
-        this.tell({ type: 'drained', dropped: 0 });
+        this.tell({ type: 'drained', dropped: 0, replayed: this.#refused });
         return;
       case 'takeAddresses':
         this.#cancelTake = this.#lan.schedule(this, at + this.takesMs, () => {

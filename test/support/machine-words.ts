@@ -66,7 +66,12 @@ export const event = {
     due: millis(due),
     at: millis(at),
   }),
-  drained: (at: number, dropped = 0): MachineEvent => ({ type: 'drained', dropped, at: millis(at) }),
+  drained: (at: number, dropped = 0, replayed = 0): MachineEvent => ({
+    type: 'drained',
+    dropped,
+    replayed,
+    at: millis(at),
+  }),
   taken: (at: number): MachineEvent => ({ type: 'addressesTaken', at: millis(at) }),
   demoted: (demotion: number, at: number): MachineEvent => ({
     type: 'demotionChanged',
