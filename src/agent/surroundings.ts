@@ -56,24 +56,22 @@ interface Linux {
 const loadLinux = async ({ scheduler, log }: Basics): Promise<Linux> => {
   const [
     { createKoffiTransport },
-    { createKernel },
     { createInterfaces },
     { createLeases },
-    { createAnnouncer },
     { createVirtualDevices },
     { withVirtualMac },
     { createRawSocketTransport },
+    { kernelAccess },
   ] = await Promise.all([
     import('../adapters/linux/koffi-transport.ts'),
-    import('../adapters/linux/kernel.ts'),
     import('../adapters/linux/interfaces.ts'),
     import('../adapters/linux/leases.ts'),
-    import('../adapters/linux/announcer.ts'),
     import('../adapters/linux/virtual-devices.ts'),
     import('../adapters/linux/virtual-mac.ts'),
     import('../adapters/raw-socket/raw-socket-transport.ts'),
+    import('./kernel-access.ts'),
   ]);
-  const kernel = createKernel();
+  const { kernel, announcer } = kernelAccess(log);
   const interfaces = createInterfaces(kernel);
   const devices = createVirtualDevices(kernel, log);
   return {
@@ -83,7 +81,7 @@ const loadLinux = async ({ scheduler, log }: Basics): Promise<Linux> => {
       log,
     }),
     interfaces,
-    announcer: createAnnouncer(),
+    announcer,
     leasesIn: (stateFolder) => createLeases({ kernel, stateFolder, scheduler, log }),
     devices,
     behindVirtualMac: (ports, host) => withVirtualMac(ports, { kernel, devices, host }),

@@ -12,6 +12,7 @@ import type { IpAddress } from '../../protocol/address.ts';
 import { findArping } from './arping.ts';
 import { unsolicitedAdvertisement } from './frames.ts';
 import { Linux } from './linux-constants.ts';
+import { orKoffi } from './or-koffi.ts';
 
 /** What of the module raw-socket is used here: its sockets in their plainest form. */
 export interface RawIpModule {
@@ -42,7 +43,7 @@ const ALL_NODES = 'ff02::1';
 const NO_MAC = '00:00:00:00:00:00';
 const IFF_UP = 0x1;
 
-const KOFFI = 'install the module koffi: npm install koffi@~3.3.4';
+const NPM_RAW_SOCKET = 'in the folder that @carp-ha/node-red-carp is installed in: npm rebuild raw-socket';
 const NO_ARPING =
   'neighbours are not told when this host takes over IPv4 addresses, and may need a minute to find it: there is neither the module koffi nor the program arping';
 const NO_RAW_SOCKET =
@@ -109,15 +110,17 @@ export const createIprouteAnnouncer = ({ log, rawSocket, arping }: IprouteAnnoun
       once(
         `IPv4 ${name}`,
         `cannot announce IPv4 addresses on ${name}: ${complaint}`,
-        /not permitted|CAP_NET_RAW/.test(complaint)
-          ? `in the systemd unit: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN; or for arping: setcap cap_net_raw+ep "$(command -v arping)"; or ${KOFFI}`
-          : `look at the interface: ip addr show ${name}; or ${KOFFI}`,
+        orKoffi(
+          /not permitted|CAP_NET_RAW/.test(complaint)
+            ? 'in the systemd unit: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN; or for arping: setcap cap_net_raw+ep "$(command -v arping)"'
+            : `look at the interface: ip addr show ${name}`,
+        ),
       ),
   });
 
   const tellIpv4 = (name: string, addresses: readonly IpAddress[]): void => {
     if (program === undefined)
-      once('arping', NO_ARPING, `apt-get install iputils-arping (Alpine: apk add iputils-arping); or ${KOFFI}`);
+      once('arping', NO_ARPING, orKoffi('apt-get install iputils-arping (Alpine: apk add iputils-arping)'));
     else for (const address of addresses) program.announce(name, address);
   };
 
@@ -126,8 +129,8 @@ export const createIprouteAnnouncer = ({ log, rawSocket, arping }: IprouteAnnoun
       if (rawSocket === undefined) throw new Error('there is neither the module koffi nor the module raw-socket');
       sendAdvertisements(rawSocket(), name, mac, addresses);
     } catch (error) {
-      const remedy = error instanceof CarpError && error.remedy !== undefined ? `${error.remedy}; or ${KOFFI}` : KOFFI;
-      once(`IPv6 ${name}`, `${NO_RAW_SOCKET}: ${messageOf(error)}`, remedy);
+      const remedy = error instanceof CarpError ? error.remedy : undefined;
+      once(`IPv6 ${name}`, `${NO_RAW_SOCKET}: ${messageOf(error)}`, orKoffi(remedy ?? NPM_RAW_SOCKET));
     }
   };
 

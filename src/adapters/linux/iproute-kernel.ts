@@ -35,6 +35,7 @@ import { monitor } from './iproute-monitor.ts';
 import { messageIn, networkIn } from './iproute-output.ts';
 import { findIp, runIp } from './iproute-program.ts';
 import type { Kernel, KernelEvent } from './kernel.ts';
+import { KOFFI } from './load-koffi.ts';
 import type { Network } from './network.ts';
 import { noSpawnPermission } from './no-spawn-permission.ts';
 import { programPath } from './programs.ts';
@@ -77,7 +78,7 @@ const firstLine = (text: string): string => text.split('\n', 1)[0] || 'it says n
 const changeOf = ({ change }: RouteRequest): AddressChange => {
   if (change !== undefined) return change;
   throw new CarpError('CARP_NO_TRANSPORT', 'addressing virtual-mac needs the module koffi', {
-    remedy: 'npm install koffi@~3.3.4, or use addressing: interface',
+    remedy: `npm install ${KOFFI}, or use addressing: interface`,
   });
 };
 

@@ -1,6 +1,7 @@
 /** Running ip(8) of iproute2 and waiting for it, with a bound on the wait. */
 import { spawnSync } from 'node:child_process';
 import { CarpError } from '../../ports/error.ts';
+import { orKoffi } from './or-koffi.ts';
 import { PROGRAM_ENVIRONMENT, programPath } from './programs.ts';
 
 /**
@@ -32,13 +33,12 @@ export const runIp = (ip: string, args: readonly string[], input = ''): Ran => {
   const timedOut = error !== undefined && 'code' in error && error.code === 'ETIMEDOUT';
   const reason = timedOut ? `it did not answer within ${ANSWER_MS_MAX} ms` : (error?.message ?? `ended by ${signal}`);
   throw new CarpError('CARP_ADDRESS', `${ip} failed: ${reason}`, {
-    remedy: `look what it says: ${ip} ${args.join(' ')}; or install the module koffi, which does without it`,
+    remedy: orKoffi(`look what it says: ${ip} ${args.join(' ')}`),
     cause: error,
   });
 };
 
-const INSTALL =
-  'apt-get install iproute2 (Alpine: apk add iproute2), or install the module koffi: npm install koffi@~3.3.4';
+const INSTALL = orKoffi('apt-get install iproute2 (Alpine: apk add iproute2)');
 
 /**
  * Where iproute2's ip(8) is. That of busybox knows neither lifetimes nor JSON.

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CarpError } from '../../ports/error.ts';
+import { KOFFI } from './load-koffi.ts';
 
 /** Bits of capability.h. */
 const CAP_NET_ADMIN = 12n;
@@ -31,7 +32,7 @@ export const noSpawnPermission = (
     `${doing} is left to the program ip where the module koffi is missing, and the capabilities of a copy of node made with setcap are not passed on to it`,
     {
       remedy: [
-        'install koffi, which needs no other program: npm install koffi@~3.3.4',
+        `install koffi, which needs no other program: npm install ${KOFFI}`,
         'or in the systemd unit, without that copy: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN',
         'or run it as root: sudo carp run -c FILE',
       ].join('; '),
