@@ -3,6 +3,7 @@ import type { Log } from '../ports/log.ts';
 import type { Packet } from '../ports/transport.ts';
 import type { Family } from '../protocol/address.ts';
 import { type InboundRules, inspect } from './inbound.ts';
+import type { Findings } from './mismatch-findings.ts';
 import type { Tally } from './tally.ts';
 
 /** Adverts that may be missing: the kernel had no room for them, or their counter had been heard before. */
@@ -11,20 +12,27 @@ export interface Missed {
   readonly replayed: number;
 }
 
+const AGAINST_REPLAYS =
+  'somebody repeats adverts that were sent before: find out who (carp watch); if that is an OpenBSD host at an address ' +
+  'that another system had, use `replay: off`, or remove the file replay-*.bin of the group while the agent is stopped';
+
 /** Listens for one group: counts what comes, says what is refused, and notes what got lost. */
 export class Ear {
   readonly #rules: InboundRules;
   readonly #tally: Tally;
   readonly #log: Log;
+  readonly #findings: Pick<Findings, 'refused' | 'genuine'> | undefined;
   /** What each family's socket had lost when its last genuine advert came. A socket knows only its own losses. */
   readonly #lostBefore = new Map<Family, number>();
   /** How many adverts were refused as replayed since the last genuine one. */
   #replayed = 0;
 
-  constructor(rules: InboundRules, tally: Tally, log: Log) {
+  /** @param findings - whoever finds out what is wrong with peers */
+  constructor(rules: InboundRules, tally: Tally, log: Log, findings?: Pick<Findings, 'refused' | 'genuine'>) {
     this.#rules = rules;
     this.#tally = tally;
     this.#log = log;
+    this.#findings = findings;
   }
 
   /** What the packet says, if it is genuine. */
@@ -35,7 +43,11 @@ export class Ear {
       if (why === 'replayed') this.#replayed += 1;
       // Floods are counted: a line is written for the 1st, the 10th, the 100th …
       if (this.#tally.count(why))
-        this.#log('warn', `refused an advert of ${source.text}: ${why}`, { times: this.#tally.counters[why] });
+        this.#log('warn', `refused an advert of ${source.text}: ${why}`, {
+          times: this.#tally.counters[why],
+          ...(why === 'replayed' ? { remedy: AGAINST_REPLAYS } : {}),
+        });
+      this.#findings?.refused(packet, why);
       return undefined;
     }
     const { family, dropped } = packet;
@@ -43,6 +55,7 @@ export class Ear {
     this.#tally.count('received');
     this.#tally.count('dropped', dropped - (this.#lostBefore.get(family) ?? 0));
     this.#lostBefore.set(family, dropped);
+    this.#findings?.genuine(packet, verdict.traits);
     return verdict.advert;
   }
 
