@@ -10,6 +10,7 @@ import {
   timer,
 } from 'rxjs';
 import type { HostConfig } from '../config/types.ts';
+import type { Finding } from '../engine/mismatch.ts';
 import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import type { CarpEvent } from '../engine/status.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
@@ -46,6 +47,8 @@ export interface Agent extends Operator {
   /** Hot. Complete when the agent has stopped. */
   readonly events$: Observable<CarpEvent>;
   readonly problems$: Observable<ProblemNotice>;
+  /** What the groups find out about their peers. Hot; completes as `events$`. */
+  readonly findings$: Observable<Finding>;
   readonly info: () => AgentInfo;
   readonly status: () => AgentStatus;
   readonly snapshots: () => readonly CarpEvent[];
@@ -71,6 +74,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   const maintenance = createMaintenanceStore(options);
   const events$ = new Subject<CarpEvent>();
   const problems$ = new Subject<ProblemNotice>();
+  const findings$ = new Subject<Finding>();
   const hosts = new Map<string, Hosted>();
   const jobs$ = new Subject<() => Promise<void>>();
   const jobs = jobs$.pipe(concatMap((job) => job())).subscribe();
@@ -113,6 +117,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     if (stalled) host.stall(true);
     host.events$.subscribe((event) => events$.next(event));
     host.problems$.subscribe((problem) => problems$.next({ node, ...problem }));
+    host.findings$.subscribe((finding) => findings$.next(finding));
     return host;
   };
 
@@ -177,6 +182,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     jobs.unsubscribe();
     events$.complete();
     problems$.complete();
+    findings$.complete();
   };
 
   const info = (): AgentInfo => ({ version, pid: process.pid, nodes: [...hosts.keys()] });
@@ -184,6 +190,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   return {
     events$,
     problems$,
+    findings$,
     info,
     status: () => ({ ...info(), hosts: [...hosts.values()].map((host) => host.status()) }),
     snapshots: () => [...hosts.values()].flatMap((host) => host.snapshots()),

@@ -1,6 +1,7 @@
 import { type SchedulerLike, Subject, type Subscription } from 'rxjs';
 import type { GroupConfig, HostConfig } from '../config/types.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock } from '../engine/host.ts';
+import type { Finding } from '../engine/mismatch.ts';
 import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import type { CarpEvent, GroupStatus, HostStatus, PublicRole } from '../engine/status.ts';
 import { CarpError, type Problem } from '../ports/error.ts';
@@ -47,6 +48,7 @@ interface Running {
 export class Hosted {
   readonly events$ = new Subject<CarpEvent>();
   readonly problems$ = new Subject<GroupProblem>();
+  readonly findings$ = new Subject<Finding>();
   readonly #options: HostedOptions;
   readonly #environments: GroupEnvironments;
   readonly #publishing: Publishing;
@@ -182,6 +184,7 @@ export class Hosted {
     await this.#publishing.close();
     this.events$.complete();
     this.problems$.complete();
+    this.findings$.complete();
   }
 
   /** Pulls the plug. @throws CarpError unless all groups are simulated */
@@ -223,6 +226,7 @@ export class Hosted {
     if (this.#stalled) this.#demoteForStall(engine);
     const links = engine.events$.subscribe((event) => this.events$.next(event));
     links.add(engine.problems$.subscribe((problem) => this.problems$.next(problem)));
+    links.add(engine.findings$.subscribe((finding) => this.findings$.next(finding)));
     const { node } = this;
     const hooks = new HostHooks({ node, events$: engine.events$, scheduler, wallClock, log });
     const checks = new HostChecks({

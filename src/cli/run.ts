@@ -175,6 +175,9 @@ const report = (agent: Agent, json: boolean) => {
   const problems = agent.problems$.subscribe((notice) => {
     if (json) tell(JSON.stringify({ event: 'problem', ...notice, at: new Date().toISOString() }));
   });
+  const findings = agent.findings$.subscribe((finding) => {
+    if (json) tell(JSON.stringify(finding));
+  });
   return {
     flow: () => {
       for (const line of held ?? []) write(line);
@@ -183,6 +186,7 @@ const report = (agent: Agent, json: boolean) => {
     discard: () => {
       events.unsubscribe();
       problems.unsubscribe();
+      findings.unsubscribe();
     },
   };
 };

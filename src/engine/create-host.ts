@@ -4,6 +4,8 @@ import type { Past } from './book.ts';
 import { Group } from './group.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock, HostDemotion } from './host.ts';
 import { Ledger, type Scope } from './ledger.ts';
+import type { Finding } from './mismatch.ts';
+import { Surgery } from './mismatch-surgery.ts';
 import { HostAdverts } from './replay-host.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
 import type { CarpEvent, HostStatus } from './status.ts';
@@ -33,6 +35,8 @@ class CarpHost implements Host {
   readonly #adverts = new HostAdverts();
   readonly #events$ = new Subject<CarpEvent>();
   readonly #problems$ = new Subject<GroupProblem>();
+  readonly #findings$ = new Subject<Finding>();
+  readonly #surgery = new Surgery(() => this.#settings.groups);
   readonly #members = new Map<string, Member>();
   /** A group whose settings changed starts anew when its former self has said farewell. */
   readonly #leaving = new Map<string, Promise<void>>();
@@ -58,6 +62,10 @@ class CarpHost implements Host {
 
   get problems$() {
     return this.#problems$;
+  }
+
+  get findings$() {
+    return this.#findings$;
   }
 
   #inOrder(): readonly Group[] {
@@ -107,11 +115,13 @@ class CarpHost implements Host {
     const past = this.#pasts.get(name);
     const ledger = this.#ledger;
     const known = this.#adverts.of(settings, environment);
-    const group = new Group(settings, { node: this.node, startDelay, environment, weights, ledger, known, past });
+    const shared = { weights, ledger, surgery: this.#surgery };
+    const group = new Group(settings, { node: this.node, startDelay, environment, ...shared, known, past });
     const links = group.events$.subscribe((event) => {
       this.#events$.next(event);
       this.#moveTogether(group, event);
     });
+    links.add(group.findings$.subscribe((finding) => this.#findings$.next(finding)));
     links.add(
       group.problems$
         .pipe(map((problem): GroupProblem => (problem === undefined ? { group: name } : { group: name, problem })))
@@ -218,6 +228,7 @@ class CarpHost implements Host {
     this.#adverts.close();
     this.#events$.complete();
     this.#problems$.complete();
+    this.#findings$.complete();
   }
 }
 

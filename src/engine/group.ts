@@ -22,6 +22,7 @@ import type { LeaseRequest } from '../ports/addresses.ts';
 import type { Environment } from '../ports/environment.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
+import type { Family } from '../protocol/address.ts';
 import { authenticator } from '../protocol/authentication.ts';
 import { masterDownTime } from '../protocol/timing.ts';
 import { type Millis, millis, toMillis } from '../protocol/units.ts';
@@ -35,6 +36,9 @@ import { leaseRequest } from './lease-request.ts';
 import type { Ledger } from './ledger.ts';
 import { type MachineStep, runMachine } from './loop.ts';
 import { dialectOf, machineSettings } from './machine-settings.ts';
+import type { Finding } from './mismatch.ts';
+import { Findings } from './mismatch-findings.ts';
+import type { Surgery } from './mismatch-surgery.ts';
 import { type Receipt, receiptOf } from './receipt.ts';
 import type { KnownAdverts } from './replay-adverts.ts';
 import { sendHealth } from './send-health.ts';
@@ -56,6 +60,7 @@ export interface GroupContext {
   readonly ledger: Ledger;
   /** What is known of adverts on this interface and virtual host. */
   readonly known: KnownAdverts;
+  readonly surgery: Surgery;
   /** Of the group that this one replaces, because its settings changed. */
   readonly past?: Past | undefined;
 }
@@ -78,6 +83,7 @@ export class Group {
   readonly #demotion: GroupDemotion;
   readonly #speaker: Speaker;
   readonly #ear: Ear;
+  readonly #findings: Findings;
   readonly #running = new Subscription();
   #wire: Wire | undefined;
 
@@ -100,7 +106,15 @@ export class Group {
     const silence = toMillis(masterDownTime(advbase, advskew, deadratio));
     const isFresh: InboundRules['isFresh'] = ({ counter }, source) =>
       known.isFresh({ counter, source: source.text, at: this.#now() }, replay, silence);
-    this.#ear = new Ear({ vhid, checkTtl, authenticator: authentic, isOwn, isFresh }, this.#book.tally, this.#log);
+    const ownSource = (family: Family) => this.#book.state.sources[family];
+    const { surgery } = context;
+    this.#findings = new Findings({ settings, node, environment, surgery, log: this.#log, ownSource });
+    this.#ear = new Ear(
+      { vhid, checkTtl, authenticator: authentic, isOwn, isFresh },
+      this.#book.tally,
+      this.#log,
+      this.#findings,
+    );
   }
 
   /** Called once, when whoever wants to hear of the first transitions has subscribed. */
@@ -122,6 +136,11 @@ export class Group {
   /** Transitions, and a snapshot when another host is MASTER; from now on. Completes at the end. */
   get events$(): Observable<CarpEvent> {
     return this.#events$;
+  }
+
+  /** What is found out about peers, from now on. Completes at the end. */
+  get findings$(): Observable<Finding> {
+    return this.#findings.events$;
   }
 
   /** What keeps the group from working: the present state first, if there has been any. Completes at the end. */
@@ -272,7 +291,8 @@ export class Group {
   }
 
   status(): GroupStatus {
-    const status = this.#book.status(this.#now(), this.#context.ledger.entriesOf(this.settings));
+    const known = this.#book.status(this.#now(), this.#context.ledger.entriesOf(this.settings));
+    const status = { ...known, ...this.#findings.status() };
     const lease = leaseRequest(this.settings);
     return lease === undefined || status.role !== 'MASTER' ? status : { ...status, leaseSeconds: lease.seconds };
   }
@@ -320,6 +340,7 @@ export class Group {
 
   #end(): void {
     this.#demotion.clear();
+    this.#findings.close();
     this.#events$.complete();
     this.#problems$.complete();
     this.#receipts$.complete();

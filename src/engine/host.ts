@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Environment } from '../ports/environment.ts';
 import type { Problem } from '../ports/error.ts';
+import type { Finding } from './mismatch.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
 import type { CarpEvent, GroupStatus, HostStatus } from './status.ts';
 
@@ -40,6 +41,8 @@ export interface Host {
    */
   readonly events$: Observable<CarpEvent>;
   readonly problems$: Observable<GroupProblem>;
+  /** What is found out about peers: why their adverts are refused, and which profile would fit them. Hot, as `events$`. */
+  readonly findings$: Observable<Finding>;
   readonly status: () => HostStatus;
   /** A snapshot event for each group: what a new subscriber is told first. */
   readonly snapshots: () => readonly CarpEvent[];

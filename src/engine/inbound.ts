@@ -2,7 +2,7 @@ import type { HeardAdvert } from '../machine/events.ts';
 import type { Packet } from '../ports/transport.ts';
 import type { IpAddress } from '../protocol/address.ts';
 import { type Advert, decodeAdvert } from '../protocol/advert.ts';
-import type { Authenticator } from '../protocol/authentication.ts';
+import type { AddressForm, Authenticator } from '../protocol/authentication.ts';
 import { CARP_TTL } from '../protocol/constants.ts';
 import { advertInterval } from '../protocol/timing.ts';
 import type { Vhid } from '../protocol/units.ts';
@@ -16,7 +16,12 @@ import { checksTtl } from './wire.ts';
 export type Refusal = 'badttl' | 'badlen' | 'badsum' | 'badver' | 'badvhid' | 'badauth' | 'reflected' | 'replayed';
 
 export type Inbound =
-  | { readonly type: 'heard'; readonly advert: HeardAdvert }
+  | {
+      readonly type: 'heard';
+      readonly advert: HeardAdvert;
+      /** How it was made. */
+      readonly traits: { readonly advert: Advert; readonly form: AddressForm };
+    }
   | { readonly type: 'refused'; readonly why: Refusal; readonly source: IpAddress };
 
 export interface InboundRules {
@@ -43,10 +48,12 @@ export const inspect = (packet: Packet, rules: InboundRules): Inbound => {
   if (!decoded.ok) return refuse(decoded.fault);
   const { advert } = decoded;
   if (advert.vhid !== vhid) return refuse('badvhid');
-  if (authenticator.verify(advert) === undefined) return refuse('badauth');
+  const form = authenticator.verify(advert);
+  if (form === undefined) return refuse('badauth');
   if (isOwn(advert)) return refuse('reflected');
   if (!isFresh(advert, source)) return refuse('replayed');
   const { advbase, advskew, demotion } = advert;
   const interval = advertInterval(advbase, advskew);
-  return { type: 'heard', advert: { family, source, advbase, advskew, interval, demotion } };
+  const traits = { advert, form };
+  return { type: 'heard', advert: { family, source, advbase, advskew, interval, demotion }, traits };
 };

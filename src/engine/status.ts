@@ -1,5 +1,6 @@
 import type { Reason, Role } from '../machine/roles.ts';
 import type { Problem } from '../ports/error.ts';
+import type { HintEvent, MismatchEvent } from './mismatch.ts';
 
 /** A role as others see it: STOPPED when the agent has gone. */
 export type PublicRole = Role | 'STOPPED';
@@ -98,6 +99,10 @@ export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at' | 'devd'> {
   readonly history: readonly CarpEvent[];
   /** The last runs of hooks, newest first, where the group has hooks. */
   readonly hooks?: readonly HookReport[];
+  /** Peers whose adverts are refused now, and why: the last 8, latest first. Missing: there are none. */
+  readonly mismatches?: readonly MismatchEvent[];
+  /** Peers that another `compatibility` would fit: at most 8. Missing: there are none. */
+  readonly hints?: readonly HintEvent[];
   /** What keeps the group from working, and what to do about it. */
   readonly problem?: Problem;
 }

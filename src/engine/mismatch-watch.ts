@@ -1,0 +1,200 @@
+import { type Observable, type SchedulerLike, Subject, Subscription, take } from 'rxjs';
+import type { Environment } from '../ports/environment.ts';
+import type { Log } from '../ports/log.ts';
+import type { Packet } from '../ports/transport.ts';
+import { type IpAddress, isLinkLocal } from '../protocol/address.ts';
+import { type Advert, decodeAdvert } from '../protocol/advert.ts';
+import { diagnosing, type Known, type Match, type OtherGroup } from '../protocol/diagnosis.ts';
+import { type Diagnosis, diagnosisOf, vrrpDiagnosis } from '../protocol/diagnosis-text.ts';
+import { virtualMac } from '../protocol/mac.ts';
+import { readVrrp } from '../protocol/vrrp.ts';
+import type { Refusal } from './inbound.ts';
+import { FINDINGS_MAX, type MismatchEvent } from './mismatch.ts';
+import { MismatchRate } from './mismatch-rate.ts';
+import type { Surgery } from './mismatch-surgery.ts';
+import type { GroupSettings } from './settings.ts';
+
+/** A slice of a diagnosis ends after this many digests or milliseconds, whichever comes first; then others have a turn. */
+const SLICE = { digests: 32, ms: 2, restMs: 10 } as const;
+/** A source that is not heard any more has gone, or was never there. */
+const SILENCE_MS = 600_000;
+const SILENCE_CHECK_MS = 60_000;
+
+export interface MismatchWatchOptions {
+  readonly settings: GroupSettings;
+  readonly node: string;
+  readonly environment: Pick<Environment, 'signer' | 'interfaces' | 'scheduler' | 'wallClock'>;
+  readonly surgery: Surgery;
+  readonly log: Log;
+}
+
+interface Listed {
+  readonly event: MismatchEvent;
+  readonly match?: Match;
+  /** When the source was heard last, on the monotonic clock. */
+  heardAt: number;
+}
+
+/** Finds out why adverts for one group are refused, and keeps what is found until it is over. */
+export class MismatchWatch {
+  readonly #options: MismatchWatchOptions;
+  readonly #scheduler: SchedulerLike;
+  readonly #events$ = new Subject<MismatchEvent>();
+  readonly #rate = new MismatchRate();
+  /** By source, at most `FINDINGS_MAX`. */
+  readonly #listed = new Map<string, Listed>();
+  readonly #running = new Subscription();
+  #watchesSilence = false;
+
+  constructor(options: MismatchWatchOptions) {
+    this.#options = options;
+    this.#scheduler = options.environment.scheduler;
+  }
+
+  /** Each finding once, and once more when it is over. Hot; completes with `close`. */
+  get events$(): Observable<MismatchEvent> {
+    return this.#events$;
+  }
+
+  /** What is wrong now, latest first. */
+  get list(): readonly MismatchEvent[] {
+    return [...this.#listed.values()].map(({ event }) => event).toReversed();
+  }
+
+  /** An advert was refused. Returns at once; what comes of it comes later. */
+  refused(packet: Packet, why: Refusal): void {
+    const source = packet.source.text;
+    const now = this.#scheduler.now();
+    const listed = this.#listed.get(source);
+    if (listed !== undefined) listed.heardAt = now;
+    if (!this.#rate.allows(source, now)) return;
+    const vrrp = readVrrp(packet.payload, packet);
+    if (vrrp?.vrid === this.#options.settings.vhid && vrrp.checksum === 'ok') {
+      this.#rate.look(source, now);
+      this.#note(packet.source, vrrpDiagnosis(vrrp, this.#patient(source)));
+      return;
+    }
+    const decoded = why === 'badauth' ? decodeAdvert(packet.payload, packet) : undefined;
+    if (decoded?.ok !== true || this.#options.surgery.isBusy) return;
+    this.#rate.look(source, now);
+    if (listed?.match?.fits(decoded.advert) !== true) this.#diagnose(decoded.advert, packet.source);
+  }
+
+  /** A genuine advert came from this source. */
+  genuine(source: IpAddress): void {
+    if (this.#listed.has(source.text)) this.#clear(source.text, 'signs as this host does now');
+  }
+
+  close(): void {
+    this.#running.unsubscribe();
+    this.#events$.complete();
+  }
+
+  #patient(source: string) {
+    const { name, vhid } = this.#options.settings;
+    return { source, group: name, vhid };
+  }
+
+  /** Works in slices: what is due meanwhile comes in time. */
+  #diagnose(advert: Advert, source: IpAddress): void {
+    const { environment, surgery } = this.#options;
+    const work = diagnosing(advert, this.#known(source), environment.signer);
+    const job = surgery.enter();
+    this.#running.add(job);
+    const goOn = (): void => {
+      const end = this.#scheduler.now() + SLICE.ms;
+      for (let digests = 0; digests < SLICE.digests && this.#scheduler.now() <= end; digests += 1) {
+        const { done, value } = work.next();
+        if (done !== true) continue;
+        this.#running.remove(job);
+        job.unsubscribe();
+        this.#note(source, diagnosisOf(value?.mistakes ?? [], this.#patient(source.text)), value);
+        return;
+      }
+      job.add(this.#scheduler.schedule(goOn, SLICE.restMs));
+    };
+    job.add(this.#scheduler.schedule(goOn, SLICE.restMs));
+  }
+
+  #known(source: IpAddress): Known {
+    const { settings, environment, surgery } = this.#options;
+    const { vhid, key, lladdr } = settings;
+    const others = surgery
+      .othersThan(settings.name)
+      .map((group): OtherGroup => ({ group: group.name, key: group.key, addresses: addressesOf(group) }));
+    const own: IpAddress[] = [];
+    // The present state comes first, and at once.
+    environment.interfaces
+      .watch(settings.interface)
+      .pipe(take(1))
+      .subscribe(({ addresses }) => own.push(...addresses.map(({ address }) => address)))
+      .unsubscribe();
+    const guesses = [source, ...settings.peers, ...own, ...others.flatMap(({ addresses }) => addresses)];
+    return {
+      vhid,
+      addresses: addressesOf(settings),
+      key,
+      ...(lladdr === undefined ? {} : { mac: lladdr }),
+      others,
+      guesses,
+      macs: [virtualMac(vhid), ...[source, ...settings.peers, ...own].flatMap(macOf)],
+    };
+  }
+
+  #note(source: IpAddress, diagnosis: Diagnosis, match?: Match): void {
+    const { settings, node, environment, log } = this.#options;
+    const before = this.#listed.get(source.text);
+    if (before?.event.detail === diagnosis.detail) return;
+    const event: MismatchEvent = {
+      event: 'auth-mismatch',
+      group: settings.name,
+      interface: settings.interface,
+      vhid: settings.vhid,
+      node,
+      at: environment.wallClock().toISOString(),
+      source: source.text,
+      ...diagnosis,
+    };
+    this.#listed.delete(source.text);
+    this.#listed.set(source.text, { event, ...(match === undefined ? {} : { match }), heardAt: this.#scheduler.now() });
+    const [oldest] = this.#listed.keys();
+    if (this.#listed.size > FINDINGS_MAX && oldest !== undefined) this.#clear(oldest, 'makes room for others');
+    log('warn', diagnosis.detail, { remedy: diagnosis.remedy });
+    this.#events$.next(event);
+    this.#watchSilence();
+  }
+
+  #clear(source: string, why: string): void {
+    const listed = this.#listed.get(source);
+    if (listed === undefined) return;
+    this.#listed.delete(source);
+    this.#options.log('info', `${source} ${why}`);
+    const at = this.#options.environment.wallClock().toISOString();
+    this.#events$.next({ ...listed.event, at, cleared: true });
+  }
+
+  /** Looks for sources that have fallen silent, as long as there are any. */
+  #watchSilence(): void {
+    if (this.#watchesSilence) return;
+    this.#watchesSilence = true;
+    const look = this.#scheduler.schedule(() => {
+      this.#running.remove(look);
+      this.#watchesSilence = false;
+      const now = this.#scheduler.now();
+      for (const [source, { heardAt }] of this.#listed)
+        if (now - heardAt > SILENCE_MS) this.#clear(source, 'has not been heard for ten minutes');
+      if (this.#listed.size > 0) this.#watchSilence();
+    }, SILENCE_CHECK_MS);
+    this.#running.add(look);
+  }
+}
+
+const addressesOf = ({ addresses }: GroupSettings): readonly IpAddress[] => addresses.map(({ address }) => address);
+
+/** The MAC address that an interface's automatic link-local address is made of (RFC 4291, appendix A). */
+const macOf = (address: IpAddress): readonly Uint8Array[] => {
+  const { bytes } = address;
+  if (!isLinkLocal(address) || bytes[11] !== 0xff || bytes[12] !== 0xfe) return [];
+  const [first = 0, second = 0, third = 0] = bytes.subarray(8, 11);
+  return [Uint8Array.from([first ^ 0x02, second, third, ...bytes.subarray(13, 16)])];
+};
