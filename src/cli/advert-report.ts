@@ -1,8 +1,10 @@
 import type { CarpPacket } from '../engine/segment-packet.ts';
 import { type Advert, hasValidChecksum, readAdvert, versionOf } from '../protocol/advert.ts';
 import { ADVERT_LENGTH, CARP_TTL } from '../protocol/constants.ts';
+import type { Diagnosis } from '../protocol/diagnosis-text.ts';
 import { advertInterval } from '../protocol/timing.ts';
 import { toExactMillis } from '../protocol/units.ts';
+import type { DigestDoctor } from './doctor-digest.ts';
 import { style } from './output.ts';
 
 /** Why a receiver would refuse the packet (names of netstat -s -p carp), or why it cannot be told. */
@@ -24,13 +26,21 @@ export interface Report {
   readonly checksum?: 'ok' | 'bad';
   readonly digest: 'ok' | 'bad' | 'unchecked';
   readonly problem?: Problem;
+  /** Of a bad digest: what the sender signs instead. */
+  readonly diagnosis?: Diagnosis;
 }
 
 /** What is to be said about an advert's digest. */
 export type Verifier = (advert: Advert) => Report['digest'];
 
+export interface Judges {
+  readonly verify: Verifier;
+  /** Looks for the mistake behind a bad digest. */
+  readonly diagnose: DigestDoctor | undefined;
+}
+
 /** What there is to say about one packet. */
-export const reportOf = (packet: CarpPacket, at: number, verify: Verifier): Report => {
+export const reportOf = (packet: CarpPacket, at: number, { verify, diagnose }: Judges): Report => {
   const { payload, state, ttl } = packet;
   const version = versionOf(payload);
   const envelope = {
@@ -55,6 +65,7 @@ export const reportOf = (packet: CarpPacket, at: number, verify: Verifier): Repo
     digest === 'bad' && 'badauth',
   ];
   const problem = problems.find((found) => found !== false);
+  const diagnosis = digest === 'bad' ? diagnose?.(advert, packet) : undefined;
   return {
     ...envelope,
     vhid: advert.vhid,
@@ -65,6 +76,7 @@ export const reportOf = (packet: CarpPacket, at: number, verify: Verifier): Repo
     checksum,
     digest,
     ...(problem ? { problem } : {}),
+    ...(diagnosis === undefined ? {} : { diagnosis }),
   };
 };
 
@@ -88,7 +100,8 @@ const isBowOut = ({ advbase, advskew }: Report): boolean => advbase === 255 && a
 export const line = (item: Report): string => {
   const { problem, vhid, advbase, advskew, checksum } = item;
   const start = `${item.at} ${item.source} > ${item.destination} ttl ${item.ttl}`;
-  const reason = problem === undefined ? '' : `: ${style('yellow', problem)} (${EXPLANATION[problem]})`;
+  const explanation = problem === undefined ? '' : (item.diagnosis?.detail ?? EXPLANATION[problem]);
+  const reason = problem === undefined ? '' : `: ${style('yellow', problem)} (${explanation})`;
   if (vhid === undefined || advbase === undefined || advskew === undefined || checksum === undefined)
     return `${start}${item.version === undefined ? '' : ` version ${item.version}`}${reason}`;
   const interval = toExactMillis(advertInterval(advbase as Advert['advbase'], advskew as Advert['advskew'])) / 1000;

@@ -22,7 +22,7 @@ export const KEY_HELP = `  --pass PASSWORD    the group's password (others can s
 An advert's digest signs the password together with all shared addresses of the group, of both families. So it is
 checked only if the password and at least one address are given, and is "unchecked" otherwise.`;
 
-interface KeyValues {
+export interface KeyValues {
   readonly pass?: string | undefined;
   readonly passfile?: string | undefined;
   readonly address: readonly string[];
@@ -48,12 +48,22 @@ const passwordOf = (command: string, { pass, passfile }: KeyValues): Uint8Array 
   return password;
 };
 
-/** Checks digests of every vhid with the given key; `undefined` if there is not enough to check with. */
-export const verifierOf = (command: string, values: KeyValues): Verifier | undefined => {
+export interface GivenKey {
+  /** 20 bytes. */
+  readonly key: Uint8Array;
+  readonly addresses: readonly IpAddress[];
+}
+
+/** What the options say; `undefined` if it is not enough to check a digest with. @throws CarpError CARP_CONFIG */
+export const givenKey = (command: string, values: KeyValues): GivenKey | undefined => {
   const password = passwordOf(command, values);
   const addresses = addressesOf(command, values.address);
-  if (password === undefined || addresses.length === 0) return undefined;
-  const sign = createSigner(keyOf(password));
+  return password === undefined || addresses.length === 0 ? undefined : { key: keyOf(password), addresses };
+};
+
+/** Checks digests of every vhid with the given key. */
+export const verifierOf = ({ key, addresses }: GivenKey): Verifier => {
+  const sign = createSigner(key);
   const authenticators = new Map<Vhid, Authenticator>();
   return (advert) => {
     const known = authenticators.get(advert.vhid) ?? authenticator({ vhid: advert.vhid, addresses }, sign);

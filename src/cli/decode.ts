@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { readCapture } from '../adapters/node/capture.ts';
 import { carpPacket } from '../engine/segment-packet.ts';
 import { line, reportOf, Summary } from './advert-report.ts';
-import { captureError, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
+import { captureError, givenKey, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
+import { digestDoctor } from './doctor-digest.ts';
 import { type Command, Exit, parseOptions, usageError } from './options.ts';
 import { print, printJson } from './output.ts';
 
@@ -27,7 +28,9 @@ export const command: Command = {
     const [file] = positionals;
     if (file === undefined || positionals.length > 1)
       throw usageError('decode', `decode takes one file, not ${positionals.length}`);
-    const verify = verifierOf('decode', values) ?? (() => 'unchecked' as const);
+    const given = givenKey('decode', values);
+    const verify = given === undefined ? () => 'unchecked' as const : verifierOf(given);
+    const diagnose = given === undefined ? undefined : digestDoctor(given);
     const summary = new Summary();
     const sumUp = (): void => {
       if (!values.json) print(`${summary}`);
@@ -37,7 +40,7 @@ export const command: Command = {
         const packet = carpPacket(frame);
         if (packet === undefined) summary.skip();
         else {
-          const item = reportOf(packet, frame.at, verify);
+          const item = reportOf(packet, frame.at, { verify, diagnose });
           summary.add(item);
           if (values.json) printJson(item);
           else print(line(item));

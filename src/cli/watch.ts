@@ -9,7 +9,8 @@ import { segmentReport } from '../engine/segment-report.ts';
 import type { SegmentRules } from '../engine/segment-rules.ts';
 import { followSegment, type SegmentNews } from '../engine/segment-watch.ts';
 import { CarpError } from '../ports/error.ts';
-import { captureError, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
+import { captureError, type GivenKey, givenKey, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
+import { digestDoctor } from './doctor-digest.ts';
 import { type Command, Exit, parseOptions, usageError } from './options.ts';
 import { note, print, printJson } from './output.ts';
 import { spanOption } from './span-option.ts';
@@ -83,7 +84,7 @@ export const command: Command = {
     const [name] = positionals;
     if (positionals.length !== (read === undefined ? 1 : 0))
       throw usageError('watch', 'watch takes one interface, or --read FILE');
-    const rules = rulesFrom(verifierOf('watch', values), vhidOption(values.vhid));
+    const rules = rulesFrom(givenKey('watch', values), vhidOption(values.vhid));
     const spanMs = values.for === undefined ? undefined : spanOption('watch', values.for, FOR_MS_MAX);
 
     let segment: Segment = EMPTY_SEGMENT;
@@ -120,7 +121,12 @@ export const command: Command = {
   },
 };
 
-const rulesFrom = (verify: ReturnType<typeof verifierOf>, vhid: number | undefined): SegmentRules =>
-  verify === undefined
-    ? {}
-    : { verify: (advert) => (vhid === undefined || advert.vhid === vhid ? verify(advert) : 'unchecked') };
+const rulesFrom = (given: GivenKey | undefined, vhid: number | undefined): SegmentRules => {
+  if (given === undefined) return {};
+  const verify = verifierOf(given);
+  const diagnose = digestDoctor(given);
+  return {
+    verify: (advert) => (vhid === undefined || advert.vhid === vhid ? verify(advert) : 'unchecked'),
+    diagnose: (advert, sender) => diagnose(advert, sender).detail,
+  };
+};

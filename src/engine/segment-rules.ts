@@ -7,6 +7,8 @@ export interface AdvertPath {
   readonly source: IpAddress;
   readonly destination: IpAddress;
   readonly payload: Uint8Array;
+  /** Ethernet source, where the link layer tells it: OpenBSD may sign it. */
+  readonly mac?: Uint8Array | undefined;
 }
 
 export interface SegmentRules {

@@ -7,6 +7,7 @@ import { configFailure, parseConfig } from '../../src/config/parse.ts';
 import { hostSettings } from '../../src/config/settings.ts';
 import type { HostConfig } from '../../src/config/types.ts';
 import type { EnvironmentOf, GroupProblem, Host } from '../../src/engine/host.ts';
+import type { Finding } from '../../src/engine/mismatch.ts';
 import type { HostSettings } from '../../src/engine/settings.ts';
 import type { CarpEvent, GroupStatus } from '../../src/engine/status.ts';
 import type { Environment } from '../../src/ports/environment.ts';
@@ -36,6 +37,7 @@ export class FakeHost implements Host {
   readonly node: string;
   readonly events$ = new Subject<CarpEvent>();
   readonly problems$ = new Subject<GroupProblem>();
+  readonly findings$ = new Subject<Finding>();
   /** Names of the groups of each `apply`. */
   readonly applied: string[][] = [];
   readonly done: string[] = [];
@@ -191,6 +193,7 @@ export const stage = (more: Partial<AgentOptions> = {}): Stage => {
 export const idleAgent = (more: Partial<Agent> = {}): Agent => ({
   events$: NEVER as Observable<CarpEvent>,
   problems$: NEVER,
+  findings$: NEVER,
   info: () => ({ version: '0.0.0', pid: process.pid, nodes: ['a'] }),
   status: () => ({ version: '0.0.0', pid: process.pid, nodes: ['a'], hosts: [] }),
   snapshots: () => [eventOf('a', 'plant')],
