@@ -4,6 +4,7 @@ import type { VirtualDevices, VirtualHost } from '../adapters/linux/virtual-devi
 import type { MemoryLan } from '../adapters/memory/lan.ts';
 import { createSigner } from '../adapters/node/hmac.ts';
 import { random64 } from '../adapters/node/random.ts';
+import { createReplayArchive, type DiskReplayArchive } from '../adapters/node/replay-archive.ts';
 import type { Environment } from '../ports/environment.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
@@ -36,7 +37,7 @@ export const memorySurroundings = (lan: MemoryLan, basics: Basics): Surroundings
 
 /** The interfaces of this machine. */
 export interface RealSurroundings extends Surroundings {
-  /** Resolves when all that was written down about leases is on the disk. */
+  /** Resolves when all that was written down about leases and adverts is on the disk. */
   readonly settled: () => Promise<void>;
 }
 
@@ -103,11 +104,18 @@ const choiceOf = ({ group, transport }: Place): TransportChoice => {
 
 export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = process.platform): RealSurroundings => {
   const leases = new Map<string, Leases>();
+  const archives = new Map<string, DiskReplayArchive>();
   let linux: Linux | undefined;
 
   const leasesOf = (folder: string, leasesIn: Linux['leasesIn']): Leases => {
     const known = leases.get(folder) ?? leasesIn(folder);
     leases.set(folder, known);
+    return known;
+  };
+
+  const archiveIn = (folder: string): DiskReplayArchive => {
+    const known = archives.get(folder) ?? createReplayArchive({ ...basics, folder });
+    archives.set(folder, known);
     return known;
   };
 
@@ -127,14 +135,14 @@ export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = pr
       const { leasesIn, devices, behindVirtualMac, announcer, interfaces } = linux;
       const adverts = linux.transports(choiceOf(place));
       const plain = { transport: adverts, announcer, addresses: leasesOf(state, leasesIn) };
-      if (group.addressing === 'virtual-mac')
-        return { ...behindVirtualMac(plain, group), interfaces, ...common(basics) };
+      const rest = { interfaces, replay: archiveIn(state), ...common(basics) };
+      if (group.addressing === 'virtual-mac') return { ...behindVirtualMac(plain, group), ...rest };
       const leftover = devices.removeLeftover(group);
       if (leftover !== undefined) basics.log('warn', `removed ${leftover}, which a former agent left`);
-      return { ...plain, interfaces, ...common(basics) };
+      return { ...plain, ...rest };
     },
     settled: async () => {
-      await Promise.all([...leases.values()].map((one) => one.settled()));
+      await Promise.all([...leases.values(), ...archives.values()].map((one) => one.settled()));
     },
   };
 };

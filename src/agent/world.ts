@@ -9,7 +9,7 @@ export interface Place {
   readonly node: string;
   readonly group: GroupSettings;
   readonly transport: GroupConfig['transport'];
-  /** The folder for leases. */
+  /** The folder for leases, and for what is remembered of adverts. */
   readonly state: string;
 }
 
