@@ -8,18 +8,7 @@ import { MachineHost } from '../support/machine-host.ts';
 import { Lan, type LanHost } from '../support/machine-lan.ts';
 import { ip, type Rank, settingsOf } from '../support/machine-words.ts';
 import { modelOf, SYSTEMS } from '../support/model-peers.ts';
-
-const { SEED } = process.env;
-
-const forSeeds = (count: number, run: (seed: number) => void): void => {
-  const seeds = SEED === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(SEED)];
-  for (const seed of seeds)
-    try {
-      run(seed);
-    } catch (error) {
-      throw new Error(`SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-    }
-};
+import { forSeeds, names, steadyHolder } from '../support/model-watch.ts';
 
 const v4 = (last: number): IpAddress => ip(`192.0.2.${last}`);
 const v6 = (last: number): IpAddress => ip(`2001:db8::${last.toString(16)}`);
@@ -27,20 +16,6 @@ const v6 = (last: number): IpAddress => ip(`2001:db8::${last.toString(16)}`);
 const machine = (lan: Lan, last: number, rank: Rank, more: Partial<MachineSettings> = {}): MachineHost => {
   const sources: [IpAddress, ...IpAddress[]] = more.families?.includes(6) === true ? [v4(last), v6(last)] : [v4(last)];
   return new MachineHost(lan, sources, settingsOf(rank, more));
-};
-
-const names = (hosts: readonly LanHost[]): string => hosts.map(({ name }) => name).join(' and ') || 'nobody';
-
-/** The only holder from now on for so long; whatever changes meanwhile fails. */
-const steadyHolder = (lan: Lan, forMs: number): LanHost => {
-  const [holder, ...more] = lan.holders();
-  assert.ok(holder !== undefined && more.length === 0, `${names(lan.holders())} holds the addresses at ${lan.now} ms`);
-  const from = lan.now;
-  lan.run(from + forMs, () => {
-    const now = lan.holders();
-    assert.ok(now.length === 1 && now[0] === holder, `${names(now)} instead of ${holder.name} at ${lan.now} ms`);
-  });
-  return holder;
 };
 
 const slowest = (hosts: readonly MachineHost[]): number =>

@@ -136,7 +136,8 @@ export class Lan {
   }
 
   send(from: LanHost, advert: LanAdvert): void {
-    if (this.#seats.get(from)?.plugged === false) return;
+    const sender = this.#seats.get(from);
+    if (sender === undefined || sender.crashed || !sender.plugged) return;
     for (const seat of this.#seats.values()) {
       if (seat.crashed || seat.host === from || !this.reaches(from, seat.host, advert)) continue;
       if (this.random.chance(this.loss)) continue;
