@@ -113,6 +113,8 @@ export const line = (item: Report): string => {
 
 const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`;
 
+const DIAGNOSES_MAX = 8;
+
 /** What a person wants to know after many lines. */
 export class Summary {
   #adverts = 0;
@@ -122,8 +124,13 @@ export class Summary {
   readonly #speakers = new Set<string>();
   readonly #problems = new Map<Problem, number>();
   #checked = 0;
+  /** By what they say; a few are enough for one who reads them. */
+  readonly #diagnoses = new Map<string, Diagnosis>();
 
   add(item: Report): void {
+    const { diagnosis } = item;
+    if (diagnosis !== undefined && this.#diagnoses.size < DIAGNOSES_MAX)
+      this.#diagnoses.set(diagnosis.detail, diagnosis);
     this.#adverts += 1;
     this.#speakers.add(`${item.vhid === undefined ? 'VRRP or damaged' : `vhid ${item.vhid}`} from ${item.source}`);
     if (item.vhid === undefined) this.#unreadable += 1;
@@ -134,6 +141,11 @@ export class Summary {
   /** Nothing has been read. */
   get isEmpty(): boolean {
     return this.#adverts + this.#others === 0;
+  }
+
+  /** Why digests were bad, each once. */
+  get diagnoses(): readonly Diagnosis[] {
+    return [...this.#diagnoses.values()];
   }
 
   skip(): void {

@@ -33,7 +33,9 @@ export const command: Command = {
     const diagnose = given === undefined ? undefined : digestDoctor(given);
     const summary = new Summary();
     const sumUp = (): void => {
-      if (!values.json) print(`${summary}`);
+      if (values.json) return;
+      print(`${summary}`);
+      for (const { detail, remedy } of summary.diagnoses) print(`${detail}\n  try: ${remedy}`);
     };
     try {
       for await (const frame of readCapture(file, file === '-' ? process.stdin : createReadStream(file))) {

@@ -12,8 +12,29 @@ export interface AgentLook {
   readonly findings: readonly Finding[];
 }
 
-/** @param hasPeers - whether a group names its peers, and so does not depend on multicast */
-export const lookAtAgent = async (socket: string, hasPeers: (group: string) => boolean): Promise<AgentLook> => {
+/** Whether a group names its peers, and so does not depend on multicast. */
+type HasPeers = (group: string) => boolean;
+
+/** What one group of the agent that runs has found out. There has to be one: nothing else hears the group's peers. */
+export const lookAtGroup = async (socket: string, name: string, hasPeers: HasPeers): Promise<readonly Finding[]> => {
+  const about = `group ${name}`;
+  try {
+    const client = await connectSocket(socket);
+    try {
+      const { hosts } = await client.status();
+      const groups = hosts.flatMap((host) => host.groups.filter(({ group }) => group === name));
+      if (groups.length > 0) return groups.flatMap((group) => groupFindings(group, hasPeers(name)));
+      return [missing(about, `the agent runs no group ${name}`, '`carp status` lists the groups')];
+    } finally {
+      client.close();
+    }
+  } catch (error) {
+    if (!(error instanceof CarpError)) throw error;
+    return [missingBecause(about, error)];
+  }
+};
+
+export const lookAtAgent = async (socket: string, hasPeers: HasPeers): Promise<AgentLook> => {
   try {
     const client = await connectSocket(socket);
     try {
@@ -32,7 +53,7 @@ export const lookAtAgent = async (socket: string, hasPeers: (group: string) => b
 const agentFindings = (
   { version, pid, hosts }: AgentStatus,
   socket: string,
-  hasPeers: (group: string) => boolean,
+  hasPeers: HasPeers,
 ): readonly Finding[] => {
   const own = packageVersion();
   const text = `carp ${version} runs as process ${pid} and listens on ${socket}`;
@@ -51,16 +72,23 @@ const groupFindings = (group: GroupStatus, hasPeers: boolean): readonly Finding[
     problem === undefined
       ? ok(about, `the agent says ${role}`)
       : missing(about, `the agent says ${role}: ${problem.message}`, problem.remedy),
+    ...peerFindings(about, group),
     ...refusedFindings(about, counters),
     ...aloneFindings(about, group, hasPeers),
   ];
 };
 
+/** A peer that is not understood is as bad as none: both are MASTER. One that sends otherwise is understood so far. */
+const peerFindings = (about: string, { mismatches = [], hints = [] }: GroupStatus): readonly Finding[] => [
+  ...mismatches.map(({ detail, remedy }) => missing(about, detail, remedy)),
+  ...hints.map(({ detail, remedy }) => warning(about, detail, remedy)),
+];
+
 const REFUSALS = {
   badttl: 'they come from beyond a router, or from something that is no CARP',
   badsum: 'they were damaged on their way: look at the switch and at checksum offloading',
   badauth:
-    'give all hosts of the group the same password and the same list of addresses; carp decode names the culprit',
+    'give all hosts of the group the same password and the same list of addresses; what differs is told above while it does',
 } as const satisfies Partial<Record<keyof Counters, string>>;
 
 const refusedFindings = (about: string, counters: Counters): readonly Finding[] =>

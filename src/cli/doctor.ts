@@ -5,14 +5,15 @@ import { loadConfig } from '../config/load.ts';
 import { resolvePassword } from '../config/password.ts';
 import type { GroupConfig, HostConfig } from '../config/types.ts';
 import { CarpError } from '../ports/error.ts';
-import { lookAtAgent } from './doctor-agent.ts';
+import { lookAtAgent, lookAtGroup } from './doctor-agent.ts';
 import { type Finding, missing, missingBecause, ok, warning } from './doctor-finding.ts';
 import { folderFinding, nativeFindings, nodeFinding, privilegeFindings } from './doctor-machine.ts';
 import { networkFindings } from './doctor-network.ts';
+import { programFindings } from './doctor-programs.ts';
 import { type Command, Exit, parseOptions } from './options.ts';
 import { print, printJson, style } from './output.ts';
 
-const HELP = `Usage: carp doctor [-c FILE] [--json]
+const HELP = `Usage: carp doctor [--group NAME] [-c FILE] [--json]
 
 Looks for what keeps CARP from working on this machine, and says what to do about each: Node.js and native code,
 privileges, folders, the agent that runs, and with a configuration file its passwords, interfaces and addresses, and
@@ -20,6 +21,8 @@ the daemons that would take these away. Changes nothing, and shows no secrets. R
 
 Exit code 0 if nothing is missing, also with warnings; else 1.
 
+  --group NAME       only what the agent that runs has found out about this group and its peers: whose password or
+                     addresses differ from ours, and how; who uses the same vhid for VRRP; which profile would fit
   -c, --config FILE  the configuration file of the agent
   --json             one object: {"healthy", "findings": [{"level", "about", "message", "remedy"}]}`;
 
@@ -28,14 +31,27 @@ export const command: Command = {
   help: HELP,
   run: async (args) => {
     const { values } = parseOptions('doctor', args, {
-      options: { config: { type: 'string', short: 'c' }, json: { type: 'boolean', default: false } },
+      options: {
+        group: { type: 'string' },
+        config: { type: 'string', short: 'c' },
+        json: { type: 'boolean', default: false },
+      },
     });
-    const findings = await examine(values.config);
+    const { group, config } = values;
+    const findings = await (group === undefined ? examine(config) : examineGroup(group, config));
     const healthy = findings.every(({ level }) => level !== 'missing');
     if (values.json) printJson({ healthy, findings });
     else for (const line of findings.flatMap(findingLines)) print(line);
     return healthy ? Exit.done : Exit.failed;
   },
+};
+
+const examineGroup = async (group: string, file: string | undefined): Promise<readonly Finding[]> => {
+  const { config, findings } = file === undefined ? { config: undefined, findings: [] } : examineFile(file);
+  if (file !== undefined && config === undefined) return findings;
+  const hasPeers = (name: string): boolean =>
+    config?.groups.some((one) => one.name === name && one.peers.length > 0) ?? false;
+  return lookAtGroup(config?.socket ?? DEFAULT_SOCKET, group, hasPeers);
 };
 
 const examine = async (file: string | undefined): Promise<readonly Finding[]> => {
@@ -58,7 +74,7 @@ const examine = async (file: string | undefined): Promise<readonly Finding[]> =>
 const machineFindings = (agentRuns: boolean, groups: readonly GroupConfig[]): readonly Finding[] => {
   const native = nativeFindings(groups.map(({ transport }) => transport));
   // Elsewhere koffi says what this is, and there are no capabilities.
-  return [...native, ...(process.platform === 'linux' ? privilegeFindings(agentRuns) : [])];
+  return [...native, ...(process.platform === 'linux' ? [...programFindings(), ...privilegeFindings(agentRuns)] : [])];
 };
 
 const folderFindings = ({ state, socket }: HostConfig): readonly Finding[] => [
@@ -70,9 +86,9 @@ const lookAtNetwork = async (groups: readonly GroupConfig[]): Promise<readonly F
   try {
     return await networkFindings(groups);
   } catch (error) {
-    // Nothing can be asked without koffi, which has a finding of its own.
+    // Nothing can be asked without koffi and iproute2, which have findings of their own.
     if (!(error instanceof CarpError)) throw error;
-    return [warning('network', 'interfaces and addresses could not be looked at', 'see koffi, above')];
+    return [warning('network', 'interfaces and addresses could not be looked at', 'see koffi and ip, above')];
   }
 };
 

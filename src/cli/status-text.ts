@@ -1,4 +1,5 @@
 import type { AgentStatus } from '../agent/rpc.ts';
+import type { MismatchEvent } from '../engine/mismatch.ts';
 import type { CarpEvent, Counters, DemotionEntry, GroupStatus } from '../engine/status.ts';
 
 const COLUMNS = 80;
@@ -34,7 +35,14 @@ const groupLines = (group: GroupStatus, { now, history = HISTORY_DEFAULT }: Stat
   ...(group.problem === undefined ? [] : field('problem', group.problem.message)),
   // Not wrapped: it is there to be copied.
   ...(group.problem?.remedy === undefined ? [] : [`  ${'try'.padEnd(LABEL)}${printable(group.problem.remedy)}`]),
+  ...[...(group.mismatches ?? []), ...(group.hints ?? [])].flatMap(peerLines),
   ...group.history.slice(0, history).flatMap((event, i) => field(i === 0 ? 'history' : '', historyText(event))),
+];
+
+/** A peer that is not understood, or that another profile would fit. */
+const peerLines = ({ detail, remedy }: Pick<MismatchEvent, 'detail' | 'remedy'>): readonly string[] => [
+  ...field('peer', detail),
+  ...field('try', remedy),
 ];
 
 const why = ({ reason, detail }: GroupStatus): string => `${reason}: ${detail}`;

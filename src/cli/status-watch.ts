@@ -102,10 +102,12 @@ const essence = (seen: Seen): string => {
   const groups = hosts.flatMap((host) => host.groups);
   return JSON.stringify([
     pid,
-    groups.map(({ node, group, role, seq, master, demotion, ledger, problem }) => [
+    groups.map(({ node, group, role, seq, master, demotion, ledger, problem, mismatches, hints }) => [
       [node, group, role, seq, master?.address, demotion],
       ledger,
       problem?.message,
+      mismatches?.map(({ detail }) => detail),
+      hints?.map(({ detail }) => detail),
     ]),
   ]);
 };
