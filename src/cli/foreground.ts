@@ -23,11 +23,16 @@ const FLUSH_MS_MAX = 300;
 /**
  * An interface that is missing may still come, as a VPN's or a USB adapter's does. Only where all groups miss theirs, a
  * wrong name is likelier.
+ * @param beyond - what else is not waited for
  * @throws CarpError what no waiting can make better
  */
-export const refuseToStart = (notices: readonly ProblemNotice[], { groups }: Pick<HostConfig, 'groups'>): void => {
+export const refuseToStart = (
+  notices: readonly ProblemNotice[],
+  { groups }: Pick<HostConfig, 'groups'>,
+  beyond: readonly CarpErrorCode[] = [],
+): void => {
   const absent = notices.filter(({ problem }) => problem?.code === 'CARP_NO_INTERFACE');
-  const fatal = notices.find(({ problem }) => problem !== undefined && FATAL.includes(problem.code));
+  const fatal = notices.find(({ problem }) => problem !== undefined && [...FATAL, ...beyond].includes(problem.code));
   const reason = fatal ?? (absent.length === groups.length ? absent[0] : undefined);
   if (reason?.problem !== undefined) throw startFailure(reason, reason.problem);
 };

@@ -20,6 +20,7 @@ export interface UcarpPlan {
   readonly interface: string;
   /** Absolute names. */
   readonly scripts: { readonly up?: string; readonly down?: string };
+  readonly pidfile?: string;
   readonly warnings: readonly string[];
 }
 
@@ -67,6 +68,7 @@ export const planUcarp = (options: UcarpOptions): UcarpPlan => {
       ...(upscript === undefined ? {} : { up: resolve(upscript) }),
       ...(downscript === undefined ? {} : { down: resolve(downscript) }),
     },
+    ...(options.pidfile === undefined ? {} : { pidfile: resolve(options.pidfile) }),
     warnings: [...options.hints, ...secret.warnings, ...parsed.warnings.map(inItsWords), ...hintsOf(options)],
   };
 };
@@ -171,7 +173,9 @@ const hintsOf = ({ addressing, upscript, downscript, advbase }: UcarpOptions): r
   ...(advbase === 0 ? ['--advbase 0: a ucarp with it takes the address and gives it back all the time'] : []),
 ];
 
+/** Settings under another name; those that are no option are not named. */
 const OPTION_OF: Readonly<Record<string, string>> = {
+  compatibility: '',
   addresses: 'addr',
   source: 'srcip',
   multicast: 'mcastip',
@@ -182,7 +186,8 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 /** Findings name settings of a file that nobody has written: options are what people know. */
 const inItsWords = ({ path, message }: ConfigError): string => {
   const [, key, index] = /^groups\[0\]\.(\w+)(?:\[(\d+)\])?/.exec(path) ?? [];
-  if (key === undefined) return path === '' || path === 'groups[0]' ? message : `--${path} ${message}`;
+  if (key === undefined) return path === '' || path === 'groups[0]' ? message : `--${path}: ${message}`;
+  const option = OPTION_OF[key] ?? key;
   const which = index === undefined || index === '0' ? '' : ` (number ${Number(index) + 1})`;
-  return `--${OPTION_OF[key] ?? key}${which}: ${message}`;
+  return option === '' ? message : `--${option}${which}: ${message}`;
 };

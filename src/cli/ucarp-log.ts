@@ -33,6 +33,8 @@ export const consoleLines = (): UcarpLogOptions['show'] => {
 
 export interface UcarpLog {
   readonly log: Log;
+  /** What is shown by other means already. */
+  readonly toSyslog: Log;
   /** From here on messages go to syslog too. Never rejects. Whether somebody takes them there. */
   readonly openSyslog: () => Promise<boolean>;
   readonly close: () => void;
@@ -41,17 +43,19 @@ export interface UcarpLog {
 export const createUcarpLog = ({ facility, debug, show, isConsole }: UcarpLogOptions): UcarpLog => {
   let syslog: NotifySocket | undefined;
 
-  const log: Log = (level, message, { remedy } = {}) => {
-    if (level === 'debug' && !debug) return;
-    const advice = typeof remedy === 'string' ? `; ${remedy}` : '';
-    const text = `[${WORDS[level]}] ${message}${advice}`.replace(/\p{Cc}+/gu, ' ');
+  const toSyslog: Log = (level, message, fields) => {
+    const text = textOf(level, message, fields);
     const now = new Date();
-    show(level, `${localTime(now)}: ${text}`);
     if (facility !== 'none') syslog?.send(syslogLine(FACILITIES[facility] * 8 + SEVERITIES[level], now, text));
   };
 
   return {
-    log,
+    log: (level, message, fields) => {
+      if (level === 'debug' && !debug) return;
+      show(level, `${localTime(new Date())}: ${textOf(level, message, fields)}`);
+      toSyslog(level, message, fields);
+    },
+    toSyslog,
     openSyslog: async () => {
       if (facility === 'none' || (isConsole && isJournal())) return true;
       try {
@@ -69,6 +73,11 @@ export const createUcarpLog = ({ facility, debug, show, isConsole }: UcarpLogOpt
       syslog = undefined;
     },
   };
+};
+
+const textOf = (level: LogLevel, message: string, { remedy }: Readonly<Record<string, unknown>> = {}): string => {
+  const advice = typeof remedy === 'string' ? `; ${remedy}` : '';
+  return `[${WORDS[level]}] ${message}${advice}`.replace(/\p{Cc}+/gu, ' ');
 };
 
 const two = (value: number): string => String(value).padStart(2, '0');

@@ -1,6 +1,5 @@
 import { accessSync, constants, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { filter } from 'rxjs';
+import { filter, firstValueFrom, race, skipWhile, startWith, timer } from 'rxjs';
 import { createNotifier } from '../adapters/linux/notify.ts';
 import type { Agent } from '../agent/agent.ts';
 import { composeAgent, hurry } from '../agent/compose-agent.ts';
@@ -21,6 +20,9 @@ import { setTitle } from './ucarp-title.ts';
 const ENDING = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
 /** After a defect, the farewell and the down script are given this long. */
 const CRASH_MS_MAX = 10_000;
+
+/** The lock is looked at every 5 s (`LOCK_RETRY_MS`): twice. */
+const PREDECESSOR_MS_MAX = 11_000;
 
 export interface UcarpSurroundings {
   /** Where lines are shown. */
@@ -49,7 +51,8 @@ export const runUcarp = async (options: UcarpOptions, around: UcarpSurroundings)
       logging.log('warn', 'there is no syslog (/dev/log): nobody will hear what the daemon has to say');
     return await run(options, plan, logging.log, around);
   } catch (error) {
-    if (error instanceof CarpError && isDaemon) logging.log('error', error.message, { remedy: error.remedy });
+    // Whoever started this process is told, too.
+    if (error instanceof CarpError) logging.toSyslog('error', error.message, { remedy: error.remedy });
     throw error;
   } finally {
     for (const name of ['SIGUSR1', 'SIGUSR2'] as const) process.off(name, early);
@@ -106,8 +109,9 @@ const run = async (
     }
     hurry();
     await agent.configure({ state: config.state, hosts: [config] });
-    refuseToStart(agent.problems(), config);
-    if (options.pidfile !== undefined) undo.push(writePid(resolve(options.pidfile)));
+    await predecessorGone(agent, ending.asked);
+    refuseToStart(agent.problems(), config, ['CARP_DUPLICATE']);
+    if (plan.pidfile !== undefined) undo.push(writePid(plan.pidfile));
     shown('info', `Using [${plan.interface}] as a network interface`);
     for (const warning of plan.warnings) shown('warn', warning);
     if (!options.shutdown)
@@ -126,6 +130,14 @@ const run = async (
     for (const step of undo.reverse()) await step();
     await flushed();
   }
+};
+
+/** Somebody who restarts it does not wait for the farewell and the down script of the one before. */
+const predecessorGone = (agent: Agent, asked: Promise<unknown>): Promise<unknown> => {
+  const isServed = (): boolean => agent.problems().some(({ problem }) => problem?.code === 'CARP_DUPLICATE');
+  return firstValueFrom(
+    race(agent.problems$.pipe(startWith(undefined), skipWhile(isServed)), timer(PREDECESSOR_MS_MAX), asked),
+  );
 };
 
 /** A script that is missing would be found so at the takeover, by a MASTER without address. @throws CarpError CARP_CONFIG */

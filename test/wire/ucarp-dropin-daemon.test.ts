@@ -1,0 +1,163 @@
+/** `carp ucarp --daemonize`: whoever starts it learns whether it is up. And Debian's ifupdown script with ours in the place of ucarp. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { CARP } from '../support/carp.ts';
+import type { Child } from '../support/child.ts';
+import { addingScript, calls, options, removingScript, start } from '../support/dropin.ts';
+import { Lan, type Machine, run } from '../support/netns.ts';
+import { missingForAgent, toolPath, unreadableByOthers } from '../support/requirements.ts';
+import { until } from '../support/wait.ts';
+
+const VIP = '192.0.2.100';
+const START_MS = 25_000;
+const skip = missingForAgent('setpriv');
+const GLUE = '/etc/network/if-up.d/ucarp';
+const UCARP = '/usr/sbin/ucarp';
+
+const ended = async (child: Child): Promise<number | null> => (await child.untilExit(START_MS)).code;
+
+/** Processes that run on a machine, by their short names. */
+const running = async (lan: Lan, on: Machine): Promise<readonly string[]> => {
+  const pids = (await run('ip', 'netns', 'pids', on.namespace)).split('\n').filter((line) => line !== '');
+  if (pids.length === 0) return [];
+  const names = await lan.exec(on, 'ps', '-o', 'comm=', '-p', pids.join()).catch(() => '');
+  return names.split('\n').filter((line) => line !== '');
+};
+
+const pidOf = (file: string): number => Number(readFileSync(file, 'utf8'));
+
+describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
+  test('it ends with code 0 when the daemon is up, which then has nothing of its terminal left and obeys signals', {
+    skip,
+    timeout: 90_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    const pidfile = join(lan.folder, 'ucarp.pid');
+    // Relative names start where the command was called, although a daemon lives in /.
+    const line = [...options(lan, host, `--addr=${VIP}`, '-Bzn'), '--pidfile=ucarp.pid', '--pass=hush-hush'];
+    const parent = lan.start(host, 'carp ucarp -B', [process.execPath, CARP, 'ucarp', ...line], { cwd: lan.folder });
+    assert.equal(await ended(parent), 0, parent.report());
+    const pid = pidOf(pidfile);
+    assert.deepEqual(await running(lan, host), ['ucarp']);
+    assert.match(parent.report(), /Using \[eth0\] as a network interface/);
+    await lan.untilHolders(VIP, ['h1'], START_MS);
+    const [, , , , , session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
+    assert.equal(Number(session), pid, 'a session of its own');
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    assert.match(command, /^ucarp --interface=eth0 --srcip=192\.0\.2\.11 --vhid=7 --addr=192\.0\.2\.100/);
+    assert.doesNotMatch(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /hush/);
+    assert.equal(await lan.exec(host, 'readlink', `/proc/${pid}/cwd`), '/\n');
+    process.kill(pid, 'SIGTERM');
+    await until('the daemon to end', 8000, async () => (await running(lan, host)).length === 0);
+    assert.deepEqual(calls(lan, host), [`up eth0 ${VIP}`, `down eth0 ${VIP}`]);
+    assert.equal(existsSync(pidfile), false);
+    assert.deepEqual(await lan.holders(VIP), []);
+  });
+
+  test('a daemon that cannot start is told with its reason and exit code, and none is left', {
+    skip,
+    timeout: 120_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    const usual = options(lan, host, `--addr=${VIP}`, '-Bzn');
+    const failures: readonly (readonly [readonly string[], number, RegExp])[] = [
+      [['--interface=eth9'], 1, /there is no interface eth9\n.*ip link/],
+      [['--advskew=300'], 2, /--advskew must be .* ucarp would have taken 44/],
+      [[`--passfile=${lan.folder}/none`], 2, /cannot read the password from .*\/none: there is no such file/],
+      [['--pass=twenty-bytes-of-it..'], 2, /the password has 20 bytes/],
+      [['--upscript=/no/such/script'], 2, /there is no script \/no\/such\/script/],
+      [['--pidfile=/no/such/folder/pid'], 2, /cannot write the process id/],
+    ];
+    for (const [more, code, message] of failures) {
+      const parent = start(lan, host, 'ours', [...usual, ...more]);
+      assert.equal(await ended(parent), code, parent.report());
+      assert.match(parent.stderr.map(({ text }) => text).join('\n'), message);
+      await until('nothing to be left', 5000, async () => (await running(lan, host)).length === 0);
+    }
+    const first = start(lan, host, 'ours', [...usual, '-f', 'none']);
+    assert.equal(await ended(first), 0, first.report());
+    // It waits for a predecessor that is about to end, 11 s at most; this one is not.
+    const second = start(lan, host, 'ours', usual);
+    assert.equal(await ended(second), 1, second.report());
+    assert.match(second.report(), /another agent already serves vhid 7 on eth0/);
+    await until('the second to have gone', 5000, async () => (await running(lan, host)).join() === 'ucarp');
+    assert.deepEqual(calls(lan, host), [], 'a start that failed has called no script');
+  });
+
+  test('without privileges it ends with 77 and the command that helps', {
+    skip: skip || unreadableByOthers(CARP),
+    timeout: 60_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    const line = ['ucarp', '-i', 'eth0', '-s', host.ipv4, '-v', '7', '-p', 'secret', '-a', VIP, '-B', '-f', 'none'];
+    const argv = ['setpriv', '--reuid=65534', '--clear-groups', '--inh-caps=-all', process.execPath, CARP, ...line];
+    const child = lan.start(host, 'nobody', argv);
+    assert.equal(await ended(child), 77, child.report());
+    assert.match(child.report(), /CAP_NET_RAW/);
+  });
+
+  test('a daemon whose starter is killed before it is up ends by itself', { skip, timeout: 60_000 }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    // A password that comes from a pipe nobody writes to holds the start up.
+    const fifo = join(lan.folder, 'fifo');
+    await run('mkfifo', fifo);
+    const line = options(lan, host, `--addr=${VIP}`, '-Bzn', `--passfile=${fifo}`);
+    const parent = start(lan, host, 'ours', line);
+    await until('both processes', START_MS, async () => (await running(lan, host)).includes('ucarp'));
+    parent.signal('SIGKILL');
+    await parent.exited;
+    writeFileSync(fifo, 'secret\n');
+    await until('the daemon to end', 10_000, async () => (await running(lan, host)).length === 0);
+    assert.deepEqual(await lan.holders(VIP), []);
+  });
+});
+
+const missingGlue =
+  skip || (existsSync(GLUE) && toolPath('ucarp') === UCARP ? false : 'needs Debian’s ucarp: apt-get install ucarp');
+
+describe('Debian’s /etc/network/if-up.d/ucarp', { concurrency: 2 }, () => {
+  test('it starts ours where /usr/sbin/ucarp leads to it, with the options of /etc/network/interfaces', {
+    skip: missingGlue,
+    timeout: 120_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 2);
+    const [first, second] = [lan.host(1), lan.host(2)];
+    // As dpkg-divert and a file of two lines bring it about; bind mounts of `ip netns exec` are seen by nobody else.
+    const wrapper = join(lan.folder, 'ucarp');
+    writeFileSync(wrapper, `#!/bin/sh\nexec ${process.execPath} ${CARP} ucarp "$@"\n`, { mode: 0o755 });
+    const ifup = async (on: Machine, variables: Readonly<Record<string, string>>): Promise<void> => {
+      const environment = {
+        IFACE: 'eth0',
+        LOGICAL: 'eth0',
+        MODE: 'start',
+        PHASE: 'post-up',
+        IF_ADDRESS: on.ipv4,
+        IF_UCARP_VID: '3',
+        IF_UCARP_VIP: VIP,
+        IF_UCARP_PASSWORD: 'sixteen-chars-16',
+        IF_UCARP_UPSCRIPT: addingScript(lan, on),
+        IF_UCARP_DOWNSCRIPT: removingScript(lan, on),
+        ...variables,
+      };
+      const argv = ['sh', '-c', `mount --bind "$1" ${UCARP} && exec ${GLUE}`, 'sh', wrapper];
+      const child = lan.start(on, 'if-up.d', argv, { env: environment });
+      assert.equal(await ended(child), 0, child.report());
+    };
+    // The unused ones too: Debian's default scripts are `ifup eth0:ucarp`, which these replace.
+    await ifup(first, { IF_UCARP_ADVSKEW: '0', IF_UCARP_ADVBASE: '1', IF_UCARP_MASTER: 'yes', IF_UCARP_XPARAM: 'x' });
+    await lan.untilHolders(VIP, ['h1'], START_MS);
+    await ifup(second, { IF_UCARP_ADVSKEW: '100', IF_UCARP_DEADRATIO: '2', IF_UCARP_MASTER: 'no' });
+    assert.deepEqual(await running(lan, first), ['ucarp']);
+    assert.deepEqual(await running(lan, second), ['ucarp']);
+    assert.deepEqual(calls(lan, first), [`down eth0 ${VIP} x`, `up eth0 ${VIP} x`]);
+    await lan.powerOff(first);
+    await until('the second to hold it', START_MS, async () => (await lan.holders(VIP)).includes('h2'));
+    assert.deepEqual(calls(lan, second), [`down eth0 ${VIP}`, `up eth0 ${VIP}`]);
+  });
+});
