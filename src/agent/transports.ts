@@ -31,7 +31,7 @@ const neither = (koffi: CarpError, rawSocket: CarpError): CarpError =>
     'CARP_NO_TRANSPORT',
     `there is no native module to send adverts with: ${koffi.message}; ${rawSocket.message}`,
     {
-      remedy: `in the folder that @carp-ha/node-red-carp is installed in: ${koffi.remedy}; or, ${rawSocket.remedy}`,
+      remedy: `${koffi.remedy}; or, ${rawSocket.remedy}`,
       cause: koffi,
     },
   );

@@ -27,13 +27,14 @@ export interface RawSocketModule {
 }
 
 /** As in package.json. The original of that name does not build on Node.js 24 and newer. */
-export const RAW_SOCKET = 'raw-socket@npm:@justjam2013/raw-socket@^1.0.0';
-/**
- * Newer versions of npm run no installation scripts before they are approved, and this module is built by one. Those that
- * do not know `install-scripts` run them without being asked.
- */
-const BUILD = 'npm install-scripts approve raw-socket && npm rebuild raw-socket';
+const RAW_SOCKET = 'raw-socket@npm:@justjam2013/raw-socket@^1.0.0';
 const TOOLS = 'a C++ compiler, make and Python 3 (Debian: apt-get install g++ make python3)';
+/**
+ * npm 12 runs no installation scripts before they are approved, and this module is built by one. It knows the script by
+ * the name of the package behind the alias, and the folder to build in by the alias. npm 10 approves nothing.
+ */
+const BUILD = 'npm install-scripts approve @justjam2013/raw-socket && npm rebuild raw-socket';
+const BUILD_EVERYWHERE = `with ${TOOLS}, in the folder that @carp-ha/node-red-carp was installed from (of Node-RED: ~/.node-red): ${BUILD} (npm 10: npm rebuild raw-socket); if it was installed with -g: npm install -g --allow-scripts=@justjam2013/raw-socket @carp-ha/node-red-carp`;
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 const firstLine = (error: unknown): string =>
@@ -45,14 +46,17 @@ const loadError = (cause: unknown): CarpError => {
     new CarpError('CARP_NO_TRANSPORT', what, { remedy, cause });
   if (codeOf(cause) === 'MODULE_NOT_FOUND')
     return /'raw-socket'/.test(firstLine(cause))
-      ? absent('the module raw-socket is not installed', `npm install ${RAW_SOCKET}, which needs ${TOOLS}`)
-      : absent('the module raw-socket is installed, but was not built', `with ${TOOLS}: ${BUILD}`);
+      ? absent(
+          'the module raw-socket is not installed',
+          `with ${TOOLS}: npm install ${RAW_SOCKET}; npm 12 then needs: ${BUILD}`,
+        )
+      : absent('the module raw-socket is installed, but was not built', BUILD_EVERYWHERE);
   if (codeOf(cause) === 'ERR_DLOPEN_FAILED')
     return absent(
       `the module raw-socket was not built for this Node.js, ${process.version} on ${process.arch}`,
-      `with ${TOOLS}: ${BUILD}`,
+      BUILD_EVERYWHERE,
     );
-  return absent(`the module raw-socket does not load: ${firstLine(cause)}`, `with ${TOOLS}: ${BUILD}`);
+  return absent(`the module raw-socket does not load: ${firstLine(cause)}`, BUILD_EVERYWHERE);
 };
 
 /** Not an import: that would fail, or at best wait, where raw-socket is missing. */
