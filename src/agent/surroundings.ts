@@ -102,6 +102,20 @@ const choiceOf = ({ group, transport }: Place): TransportChoice => {
   return 'koffi';
 };
 
+/** @throws CarpError CARP_NO_TRANSPORT, with the commands that help */
+const transportOf = (place: Place, transports: Transports): Environment['transport'] => {
+  const choice = choiceOf(place);
+  try {
+    return transports(choice);
+  } catch (error) {
+    if (place.group.addressing !== 'virtual-mac' || !(error instanceof CarpError)) throw error;
+    throw new CarpError(error.code, `a virtual MAC needs more than raw sockets: ${error.message}`, {
+      remedy: `${error.remedy}; or use addressing: interface`,
+      cause: error,
+    });
+  }
+};
+
 export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = process.platform): RealSurroundings => {
   const leases = new Map<string, Leases>();
   const archives = new Map<string, DiskReplayArchive>();
@@ -133,7 +147,7 @@ export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = pr
       const { group, state } = place;
       if (linux === undefined) throw new CarpError('CARP_NO_TRANSPORT', 'the system has not been loaded');
       const { leasesIn, devices, behindVirtualMac, announcer, interfaces } = linux;
-      const adverts = linux.transports(choiceOf(place));
+      const adverts = transportOf(place, linux.transports);
       const plain = { transport: adverts, announcer, addresses: leasesOf(state, leasesIn) };
       const rest = { interfaces, replay: archiveIn(state), ...common(basics) };
       if (group.addressing === 'virtual-mac') return { ...behindVirtualMac(plain, group), ...rest };

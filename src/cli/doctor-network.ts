@@ -3,11 +3,11 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import { createInterfaces } from '../adapters/linux/interfaces.ts';
-import { createKernel } from '../adapters/linux/kernel.ts';
 import { planLease } from '../adapters/linux/lease-plan.ts';
 import { linkNamed, type Network } from '../adapters/linux/network.ts';
 import { LinkFlag } from '../adapters/linux/rtnetlink.ts';
 import { canPromoteSecondaries, promoteCommand, promotesSecondaries } from '../adapters/linux/sysctl.ts';
+import { kernelAccess } from '../agent/kernel-access.ts';
 import { groupSettings } from '../config/settings.ts';
 import type { GroupConfig } from '../config/types.ts';
 import type { GroupSettings } from '../engine/settings.ts';
@@ -19,9 +19,9 @@ import { type Files, managerFindings } from './doctor-managers.ts';
 /** net_device_flags. */
 const IFF_MULTICAST = 0x1000;
 
-/** All interfaces that these groups are on, and then the groups. Needs koffi, but no privileges. */
+/** All interfaces that these groups are on, and then the groups. Needs koffi or iproute2, but no privileges. */
 export const networkFindings = async (groups: readonly GroupConfig[]): Promise<readonly Finding[]> => {
-  const kernel = createKernel();
+  const { kernel } = kernelAccess(() => undefined);
   const network = kernel.read();
   const interfaces = createInterfaces(kernel);
   const names = [...new Set(groups.map((group) => group.interface))];

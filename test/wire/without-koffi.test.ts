@@ -177,8 +177,29 @@ describe('without koffi', { skip, concurrency: 2 }, () => {
     const lan = await Lan.create(t, 1);
     const mac = plant(0, { addressing: 'virtual-mac', transport: 'auto' });
     const one = start(lan, lan.host(1), mac);
-    const { text } = await one.child.untilLine(/koffi/, START_MS);
-    assert.match(text, /the module koffi is not installed|npm install koffi/);
+    await one.child.untilLine(/group plant: a virtual MAC needs .*the module koffi is not installed/, START_MS);
+    await one.child.untilLine(/npm install koffi\S+; or use addressing: interface/, START_MS);
+    await lan.untilHolders(VIP, [], 0);
+  });
+
+  test('carp doctor says what does its work instead, and looks at the network all the same', {
+    timeout: 60_000,
+    skip: missingForWire('arping'),
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const file = writeConfig(lan, lan.host(1), [plant(0)]);
+    const doctor = lan.start(lan.host(1), 'doctor', [process.execPath, '--import', hook, CARP, 'doctor', '-c', file]);
+    const { code } = await doctor.untilExit(START_MS);
+    assert.equal(code, 0, doctor.report());
+    for (const line of [
+      /^warning +koffi +.*not installed/,
+      /^ok +raw-socket /,
+      /^ok +ip +\/\S+\/ip sets addresses/,
+      /^ok +arping /,
+      /^ok +eth0 +it is up and has carrier/,
+      /^ok +group plant +sends from 192\.0\.2\.11/,
+    ])
+      assert.ok(doctor.line(line), `${line} ${doctor.report()}`);
   });
 
   test('capabilities of a file are not passed on to ip, and the error says what helps', {

@@ -44,8 +44,12 @@ const NO_MAC = '00:00:00:00:00:00';
 const IFF_UP = 0x1;
 
 const NPM_RAW_SOCKET = 'in the folder that @carp-ha/node-red-carp is installed in: npm rebuild raw-socket';
-const NO_ARPING =
-  'neighbours are not told when this host takes over IPv4 addresses, and may need a minute to find it: there is neither the module koffi nor the program arping';
+/** Where arping(8) is missing. */
+export const NO_ARPING = {
+  message:
+    'neighbours are not told when this host takes over IPv4 addresses, and may need a minute to find it: there is neither the module koffi nor the program arping',
+  remedy: orKoffi('apt-get install iputils-arping (Alpine: apk add iputils-arping)'),
+} as const;
 const NO_RAW_SOCKET =
   'neighbours are not told when this host takes over IPv6 addresses, and may need a minute to find it';
 
@@ -119,8 +123,7 @@ export const createIprouteAnnouncer = ({ log, rawSocket, arping }: IprouteAnnoun
   });
 
   const tellIpv4 = (name: string, addresses: readonly IpAddress[]): void => {
-    if (program === undefined)
-      once('arping', NO_ARPING, orKoffi('apt-get install iputils-arping (Alpine: apk add iputils-arping)'));
+    if (program === undefined) once('arping', NO_ARPING.message, NO_ARPING.remedy);
     else for (const address of addresses) program.announce(name, address);
   };
 
