@@ -38,7 +38,7 @@ export class KnownAdverts {
   constructor(options: KnownAdvertsOptions) {
     this.#options = options;
     this.#memory = options.budget.join();
-    this.#guard = new ReplayGuard(this.#memory);
+    this.#guard = new ReplayGuard(this.#memory, (counter) => this.#note(counter));
     this.#own = new OwnCounters(options.random64);
   }
 
@@ -81,12 +81,13 @@ export class KnownAdverts {
 
   /** See `ReplayGuard`. */
   isFresh(heard: HeardCounter, mode: ReplayMode, silence: Millis): boolean {
-    if (!this.#guard.isFresh(heard, mode, silence)) return false;
-    if (mode === 'off') return true;
-    if (this.#heard !== undefined && this.#heard.length < NEWS_MAX) this.#heard.push(heard.counter);
+    return this.#guard.isFresh(heard, mode, silence);
+  }
+
+  #note(counter: bigint): void {
+    if (this.#heard !== undefined && this.#heard.length < NEWS_MAX) this.#heard.push(counter);
     else this.#heard = undefined;
     this.#record?.touch();
-    return true;
   }
 
   #source(): ReplaySource {
@@ -98,8 +99,7 @@ export class KnownAdverts {
     const { peers } = this.#guard;
     const told = this.#describe();
     const isNews = told !== this.#toldPeers;
-    // A constant is no counter to be refused.
-    const heard = this.#heard.filter((counter) => !peers.constants.includes(counter));
+    const heard = this.#heard;
     const reigns = this.#reigns;
     this.#told(told);
     if (!isNews && heard.length === 0 && reigns.length === 0) return undefined;
@@ -131,9 +131,9 @@ export class KnownAdverts {
     try {
       const { spans, heard, reigns, peers } = decodeReplay(text);
       for (const span of spans) this.#memory.restore(span);
-      for (const counter of heard) this.#memory.add(counter);
-      this.#own.restore(reigns);
       if (peers !== undefined) this.#guard.restore(peers);
+      this.#guard.relearn(heard);
+      this.#own.restore(reigns);
     } catch (error) {
       const { interface: device, vhid } = this.#options.place;
       const why = error instanceof Error ? error.message : String(error);

@@ -64,8 +64,12 @@ export class ReplayGuard {
   /** Since when it is one; oldest heard first. */
   readonly #constants = new Map<bigint, Millis>();
 
-  constructor(memory: ReplayMemory) {
+  readonly #note: (counter: bigint) => void;
+
+  /** @param note - told each counter that changes the memory: `relearn` does to another one what it did to this */
+  constructor(memory: ReplayMemory, note: (counter: bigint) => void = () => {}) {
     this.memory = memory;
+    this.#note = note;
   }
 
   /**
@@ -76,6 +80,7 @@ export class ReplayGuard {
     if (mode === 'off') return true;
     if (mode === 'auto' && this.#isConstant({ counter, source, at })) return true;
     if (!this.memory.add(counter)) return false;
+    this.#note(counter);
     this.#speak({ counter, source, at }, silence);
     return true;
   }
@@ -95,6 +100,13 @@ export class ReplayGuard {
       remember(this.#speaking, source, { counts, counter, heardAt: LONG_AGO });
   }
 
+  /** Hears again, in their order, what another guard has noted. Its peers come first. */
+  relearn(counters: readonly bigint[]): void {
+    for (const counter of counters)
+      if (this.#constants.has(counter)) this.memory.forgetFrom(counter);
+      else this.memory.add(counter);
+  }
+
   #isConstant({ counter, source, at }: HeardCounter): boolean {
     const since = this.#constants.get(counter);
     if (since === undefined && !this.#isAllOfAnAddress(counter)) return false;
@@ -102,7 +114,7 @@ export class ReplayGuard {
     const speaking = this.#speaking.get(source);
     // No new entry: whoever repeats a constant could fill the list with invented addresses.
     if (speaking?.counter === counter) remember(this.#speaking, source, { ...speaking, heardAt: at });
-    this.memory.forgetFrom(counter);
+    if (this.memory.forgetFrom(counter)) this.#note(counter);
     return true;
   }
 
@@ -122,6 +134,7 @@ export class ReplayGuard {
       // It was no constant: somebody else has repeated it.
       this.#constants.delete(before.counter);
       this.memory.add(before.counter);
+      this.#note(before.counter);
     }
     remember(this.#speaking, source, { counts: before?.counts === true || goesOn, counter, heardAt: at });
   }

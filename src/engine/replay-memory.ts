@@ -109,14 +109,16 @@ export class ReplayMemory {
     return true;
   }
 
-  /** Forgets all spans that begin at this number, or above it within `REACH`. */
-  forgetFrom(counter: bigint): void {
+  /** Forgets all spans that begin at this number, or above it within `REACH`. Returns whether there were any. */
+  forgetFrom(counter: bigint): boolean {
+    const before = this.#size;
     while (this.#size > 0) {
       const next = this.#position(counter);
       const at = next === this.#size ? 0 : next;
-      if (word((this.#lows[at] ?? 0n) - counter) > REACH) return;
+      if (word((this.#lows[at] ?? 0n) - counter) > REACH) break;
       this.#remove(at);
     }
+    return this.#size < before;
   }
 
   /** Makes room for one span. */
