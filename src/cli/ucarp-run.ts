@@ -1,15 +1,17 @@
 import { accessSync, constants, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { filter, firstValueFrom, race, skipWhile, startWith, timer } from 'rxjs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { filter } from 'rxjs';
 import { createNotifier } from '../adapters/linux/notify.ts';
 import type { Agent } from '../agent/agent.ts';
 import { composeAgent, hurry } from '../agent/compose-agent.ts';
+import { createLocks } from '../agent/locks.ts';
 import { privilegeProblem } from '../agent/privileges.ts';
 import { listenOnSocket } from '../agent/socket-server.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { type IpAddress, sameAddress } from '../protocol/address.ts';
 import { endings, flushed, heldBack, refuseToStart, rolesLine } from './foreground.ts';
-import type { ExitCode } from './options.ts';
+import { Exit, type ExitCode } from './options.ts';
 import { planUcarp, type UcarpPlan } from './ucarp-config.ts';
 import { createUcarpLog, type UcarpLogOptions } from './ucarp-log.ts';
 import type { UcarpOptions } from './ucarp-options.ts';
@@ -21,8 +23,9 @@ const ENDING = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
 /** After a defect, the farewell and the down script are given this long. */
 const CRASH_MS_MAX = 10_000;
 
-/** The lock is looked at every 5 s (`LOCK_RETRY_MS`): twice. */
-const PREDECESSOR_MS_MAX = 11_000;
+/** Longer than a farewell and most scripts. */
+const PREDECESSOR_MS_MAX = 10_000;
+const RETRY_MS = 50;
 
 export interface UcarpSurroundings {
   /** Where lines are shown. */
@@ -107,9 +110,9 @@ const run = async (
       const server = await listenOnSocket({ path: config.socket, agent: honest(agent, options), log });
       undo.push(server.close);
     }
+    if (!(await predecessorGone(plan, ending.asked))) return Exit.done;
     hurry();
     await agent.configure({ state: config.state, hosts: [config] });
-    await predecessorGone(agent, ending.asked);
     refuseToStart(agent.problems(), config, ['CARP_DUPLICATE']);
     if (plan.pidfile !== undefined) undo.push(writePid(plan.pidfile));
     shown('info', `Using [${plan.interface}] as a network interface`);
@@ -132,12 +135,28 @@ const run = async (
   }
 };
 
-/** Somebody who restarts it does not wait for the farewell and the down script of the one before. */
-const predecessorGone = (agent: Agent, asked: Promise<unknown>): Promise<unknown> => {
-  const isServed = (): boolean => agent.problems().some(({ problem }) => problem?.code === 'CARP_DUPLICATE');
-  return firstValueFrom(
-    race(agent.problems$.pipe(startWith(undefined), skipWhile(isServed)), timer(PREDECESSOR_MS_MAX), asked),
-  );
+/**
+ * Waits for a predecessor to end, of whose stop nobody waited for the end: its down script would take away what our up
+ * script sets. The lock of the agent is free before.
+ * @returns whether nothing else has been asked for meanwhile. @throws (rejects) CarpError CARP_DUPLICATE
+ */
+const predecessorGone = async ({ interface: device, config }: UcarpPlan, asked: Promise<unknown>): Promise<boolean> => {
+  const vhid = config.groups[0]?.vhid ?? 0;
+  const locks = createLocks();
+  const isAsked = asked.then(() => true);
+  for (const end = performance.now() + PREDECESSOR_MS_MAX; ; ) {
+    try {
+      await locks.acquire({ interface: `ucarp/${device}`, vhid, owner: 'ucarp' });
+      return true;
+    } catch (error) {
+      if (!(error instanceof CarpError) || error.code !== 'CARP_DUPLICATE') throw error;
+      if (performance.now() > end)
+        throw new CarpError('CARP_DUPLICATE', `another carp ucarp serves vhid ${vhid} on ${device}`, {
+          remedy: 'stop it, or give this one a vhid of its own: pgrep -a ucarp',
+        });
+    }
+    if (await Promise.race([isAsked, sleep(RETRY_MS, false)])) return false;
+  }
 };
 
 /** A script that is missing would be found so at the takeover, by a MASTER without address. @throws CarpError CARP_CONFIG */

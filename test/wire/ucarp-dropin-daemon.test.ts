@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { CARP } from '../support/carp.ts';
 import type { Child } from '../support/child.ts';
-import { addingScript, calls, options, removingScript, start } from '../support/dropin.ts';
+import { addingScript, calls, options, removingScript, script, start } from '../support/dropin.ts';
 import { Lan, type Machine, run } from '../support/netns.ts';
 import { missingForAgent, toolPath, unreadableByOthers } from '../support/requirements.ts';
 import { until } from '../support/wait.ts';
@@ -78,14 +78,34 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
       assert.match(parent.stderr.map(({ text }) => text).join('\n'), message);
       await until('nothing to be left', 5000, async () => (await running(lan, host)).length === 0);
     }
+    assert.deepEqual(calls(lan, host), [], 'a start that failed has called no script');
     const first = start(lan, host, 'ours', [...usual, '-f', 'none']);
     assert.equal(await ended(first), 0, first.report());
-    // It waits for a predecessor that is about to end, 11 s at most; this one is not.
+    // It waits for a predecessor that is about to end, 10 s at most; this one is not.
     const second = start(lan, host, 'ours', usual);
     assert.equal(await ended(second), 1, second.report());
-    assert.match(second.report(), /another agent already serves vhid 7 on eth0/);
+    assert.match(second.report(), /another carp ucarp serves vhid 7 on eth0/);
     await until('the second to have gone', 5000, async () => (await running(lan, host)).join() === 'ucarp');
-    assert.deepEqual(calls(lan, host), [], 'a start that failed has called no script');
+    assert.deepEqual(calls(lan, host), [`up eth0 ${VIP}`], 'the first goes on');
+  });
+
+  test('one that is started while its predecessor still runs its down script waits for it', {
+    skip,
+    timeout: 60_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    const slow = script(lan, host, 'slow', `sleep 3\nexec ${removingScript(lan, host)} "$@"`);
+    const line = options(lan, host, `--addr=${VIP}`, '-zn', '--advskew=1', '--advbase=0', `--downscript=${slow}`);
+    const one = start(lan, host, 'ours', line);
+    await lan.untilHolders(VIP, ['h1'], START_MS);
+    one.signal('SIGTERM');
+    const two = start(lan, host, 'ours', line);
+    await one.untilExit(START_MS);
+    assert.equal(two.line(/Using/), undefined, two.report());
+    await two.untilLine(/Switching to state: MASTER/, START_MS);
+    await lan.untilHolders(VIP, ['h1'], 5000);
+    assert.deepEqual(calls(lan, host), [`up eth0 ${VIP}`, `slow eth0 ${VIP}`, `down eth0 ${VIP}`, `up eth0 ${VIP}`]);
   });
 
   test('without privileges it ends with 77 and the command that helps', {
