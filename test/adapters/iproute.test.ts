@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -7,6 +7,7 @@ import { batchOutcomes, commandLine } from '../../src/adapters/linux/iproute-com
 import { createIprouteKernel } from '../../src/adapters/linux/iproute-kernel.ts';
 import { messageIn, networkIn } from '../../src/adapters/linux/iproute-output.ts';
 import { noSpawnPermission } from '../../src/adapters/linux/no-spawn-permission.ts';
+import { openNotify } from '../../src/adapters/linux/notify-program.ts';
 import {
   type AddressEntry,
   AddressFlag,
@@ -16,6 +17,7 @@ import {
 } from '../../src/adapters/linux/rtnetlink.ts';
 import { CarpError } from '../../src/ports/error.ts';
 import { type Cidr, formatCidr, parseCidr } from '../../src/protocol/address.ts';
+import { until } from '../support/wait.ts';
 
 const cidr = (text: string): Cidr => {
   const parsed = parseCidr(text);
@@ -287,6 +289,39 @@ describe('the program ip', () => {
     const { code, remedy } = failure(() => kernel.transact([request]));
     assert.equal(code, 'CARP_NO_TRANSPORT');
     assert.match(remedy ?? '', /npm install koffi.*addressing: interface/);
+  });
+});
+
+describe('the service manager without koffi', () => {
+  const noKoffi = (): never => {
+    throw new CarpError('CARP_NO_TRANSPORT', 'the module koffi is not installed');
+  };
+  const way = { name: '@notify', address: new Uint8Array(), log };
+
+  test('is told through systemd-notify, one message after the other', { timeout: 20_000 }, async (t) => {
+    const file = program(t, '', 'said');
+    const teller = program(t, `{ echo "$NOTIFY_SOCKET"; printf '%s|' "$@"; echo; } >> ${file}; sleep 0.2`, 'notify');
+    const socket = openNotify(way, { open: noKoffi, find: () => teller });
+    assert.equal(socket.send('RELOADING=1\nMONOTONIC_USEC=5'), 'sent');
+    assert.equal(socket.send('READY=1'), 'full', 'the other is under way');
+    await until('the next to be taken', 10_000, () => socket.send('STATUS=plant MASTER, cell BACKUP') === 'sent');
+    const said = (): readonly string[] => readFileSync(file, 'utf8').split('\n').slice(1, -1);
+    await until('both to arrive', 10_000, () => said().length >= 5);
+    assert.deepEqual(said().slice(1), [
+      '@notify',
+      'RELOADING=1|MONOTONIC_USEC=5|',
+      '@notify',
+      'STATUS=plant MASTER, cell BACKUP|',
+    ]);
+    socket.close();
+  });
+
+  test('is not told at all where that is missing too, and other failures are not covered up', () => {
+    assert.equal(failure(() => openNotify(way, { open: noKoffi, find: () => undefined })).code, 'CARP_NO_TRANSPORT');
+    const broken = (): never => {
+      throw new Error('EMFILE');
+    };
+    assert.throws(() => openNotify(way, { open: broken, find: () => '/bin/true' }), /EMFILE/);
   });
 });
 

@@ -61,6 +61,12 @@ const commandOf = (pid: string): string => {
   }
 };
 
+/** The folder of a configuration, with its state and socket. */
+const openToNobody = (lan: Lan, file: string): void => {
+  chmodSync(lan.folder, 0o755);
+  for (const each of [dirname(file), join(dirname(file), 'state')]) chownSync(each, NOBODY, NOBODY);
+};
+
 // Each test has a LAN of its own and mostly waits.
 describe('without koffi', { skip, concurrency: 2 }, () => {
   test('a host takes its addresses, a dead one is replaced, and one that is stopped hands over', {
@@ -182,6 +188,33 @@ describe('without koffi', { skip, concurrency: 2 }, () => {
     await lan.untilHolders(VIP, [], 0);
   });
 
+  test('as a service, with ambient capabilities and nothing else, it holds and announces its addresses', {
+    timeout: 60_000,
+    skip: missingForWire('arping', 'setpriv') || unreadableByOthers(CARP),
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    const file = writeConfig(lan, host, [plant(0)]);
+    openToNobody(lan, file);
+    const neighbour = ['neigh', 'replace', VIP, 'lladdr', '02:00:00:00:00:99', 'dev', 'eth0', 'nud', 'stale'];
+    await lan.exec(lan.client, 'ip', ...neighbour);
+    const sets = '-all,+net_raw,+net_admin';
+    const service = [
+      ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs'],
+      ...['--inh-caps', sets, '--ambient-caps', sets, '--bounding-set', sets],
+    ];
+    const agent = lan.start(host, 'carp', [...service, process.execPath, '--import', hook, CARP, 'run', '-c', file]);
+    await agent.untilLine(/ plant 10@eth0: BACKUP -> MASTER /, START_MS);
+    await lan.untilHolders(VIP, ['h1'], START_MS);
+    await until('the client to know', START_MS, async () =>
+      (await lan.exec(lan.client, 'ip', 'neigh', 'show', 'to', VIP)).includes(host.mac),
+    );
+    agent.signal('SIGTERM');
+    assert.equal((await agent.untilExit(START_MS)).code, 0, agent.report());
+    await lan.untilHolders(VIP, [], START_MS);
+    assert.ok(agent.line(/cannot|not told|not permitted/) === undefined, agent.report());
+  });
+
   test('carp doctor says what does its work instead, and looks at the network all the same', {
     timeout: 60_000,
     skip: missingForWire('arping'),
@@ -209,12 +242,10 @@ describe('without koffi', { skip, concurrency: 2 }, () => {
     const lan = await Lan.create(t, 1);
     const host = lan.host(1);
     const file = writeConfig(lan, host, [plant(0)]);
-    const folder = dirname(file);
+    openToNobody(lan, file);
     const node = join(lan.folder, 'node');
     copyFileSync(process.execPath, node);
-    chmodSync(lan.folder, 0o755);
     chmodSync(node, 0o755);
-    for (const each of [folder, join(folder, 'state')]) chownSync(each, NOBODY, NOBODY);
     await run('setcap', 'cap_net_raw,cap_net_admin+ep', node);
     const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--inh-caps=-all'];
     // Not NODE_OPTIONS: a program with capabilities of its own does not heed them.

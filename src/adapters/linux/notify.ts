@@ -6,7 +6,8 @@
  */
 import { asyncScheduler, auditTime, interval, type Observable, type SchedulerLike, Subscription, timer } from 'rxjs';
 import type { Log } from '../../ports/log.ts';
-import { type NotifySocket, notifyAddress, openNotifySocket } from './notify-socket.ts';
+import { type NotifyWay, openNotify } from './notify-program.ts';
+import { type NotifySocket, notifyAddress } from './notify-socket.ts';
 
 /** Changes of several groups within this time are told in one line. */
 const STATUS_MS = 50;
@@ -38,7 +39,7 @@ export interface NotifyOptions {
   readonly log: Log;
   /** Its NOTIFY_SOCKET and WATCHDOG_… are taken out, so that hooks do not speak in our name. */
   readonly environment?: NodeJS.ProcessEnv;
-  readonly open?: (address: Uint8Array) => NotifySocket;
+  readonly open?: (way: NotifyWay) => NotifySocket;
   readonly scheduler?: SchedulerLike;
   readonly pid?: number;
   /** CLOCK_MONOTONIC, µs. */
@@ -49,7 +50,7 @@ export interface NotifyOptions {
 export const createNotifier = ({
   log,
   environment = process.env,
-  open = openNotifySocket,
+  open = openNotify,
   scheduler = asyncScheduler,
   pid = process.pid,
   monotonicMicros = () => process.hrtime.bigint() / 1000n,
@@ -99,7 +100,7 @@ interface Sender {
 }
 
 interface SenderOptions extends Pick<NotifyOptions, 'log'> {
-  readonly open: (address: Uint8Array) => NotifySocket;
+  readonly open: (way: NotifyWay) => NotifySocket;
   readonly scheduler: SchedulerLike;
 }
 
@@ -109,7 +110,7 @@ const createSender = (name: string, { log, open, scheduler }: SenderOptions): Se
   let socket: NotifySocket;
   try {
     if (address === undefined) throw new Error('$NOTIFY_SOCKET is neither a path nor an abstract socket');
-    socket = open(address);
+    socket = open({ name, address, log });
   } catch (error) {
     log('warn', `the service manager is not told anything: ${error instanceof Error ? error.message : String(error)}`, {
       remedy: 'use Type=exec, without WatchdogSec=, in the unit',
