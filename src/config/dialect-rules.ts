@@ -40,6 +40,23 @@ const broadcastRules = (group: Group, at: Path): readonly Finding[] => {
     : [];
 };
 
+/** `auto` may come to the same, where koffi does not load: then the transport says so. */
+const rawSocketRules = ({ addressing, checkTtl = 'always', ...group }: Group, at: Path): readonly Finding[] => {
+  if (group.transport !== 'raw-socket') return [];
+  const path = [...at, 'transport'];
+  const findings: readonly (Finding | false)[] = [
+    checkTtl === 'always' &&
+      sharedFamilies(group).includes(6) &&
+      error(
+        path,
+        'raw-socket cannot see hop limits of IPv6; use koffi, or checkTtl: ipv4 where routers drop protocol 112',
+      ),
+    addressing === 'virtual-mac' &&
+      error(path, 'raw-socket cannot send the frames of a virtual MAC; use koffi, or addressing: interface'),
+  ];
+  return findings.filter((finding) => finding !== false);
+};
+
 const multicastRules = (group: Group, at: Path): readonly Finding[] => {
   const { multicast } = group;
   if (multicast === undefined) return [];
@@ -97,6 +114,7 @@ export const dialectRules = (group: Group, at: Path): readonly Finding[] => [
   ...lladdrRules(group, at),
   ...broadcastRules(group, at),
   ...multicastRules(group, at),
+  ...rawSocketRules(group, at),
   ...ttlRules(group, at),
   ...profileRules(group, at),
 ];

@@ -166,6 +166,8 @@ for (const [settings, path, message] of [
   [{ checkTtl: 'no' }, 'groups[0].checkTtl', /one of always, ipv4, never/],
   [{ broadcast: true, peers: ['192.0.2.12'] }, 'groups[0].broadcast', /does not go with IPv4 peers/],
   [{ broadcast: true, transport: 'raw-socket' }, 'groups[0].broadcast', /use transport: koffi/],
+  [{ transport: 'raw-socket', addresses: ['2001:db8::64/64'] }, 'groups[0].transport', /checkTtl: ipv4/],
+  [{ transport: 'raw-socket', addressing: 'virtual-mac' }, 'groups[0].transport', /addressing: interface/],
   [
     { track: [1, 2].map(() => ({ name: 'x', command: ['true'] })) },
     'groups[0].track[1].name',
