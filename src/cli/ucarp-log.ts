@@ -23,6 +23,8 @@ export interface UcarpLogOptions {
   readonly show: (level: LogLevel, line: string) => void;
   /** Whether that is stderr: it may be the journal, which has syslog as well. */
   readonly isConsole: boolean;
+  /** Where syslog listens; default: /dev/log. */
+  readonly syslogSocket?: string;
 }
 
 /** As ucarp does in the foreground: to stdout, and what is wrong to stderr. */
@@ -40,7 +42,13 @@ export interface UcarpLog {
   readonly close: () => void;
 }
 
-export const createUcarpLog = ({ facility, debug, show, isConsole }: UcarpLogOptions): UcarpLog => {
+export const createUcarpLog = ({
+  facility,
+  debug,
+  show,
+  isConsole,
+  syslogSocket = SYSLOG,
+}: UcarpLogOptions): UcarpLog => {
   let syslog: NotifySocket | undefined;
 
   const toSyslog: Log = (level, message, fields) => {
@@ -60,10 +68,11 @@ export const createUcarpLog = ({ facility, debug, show, isConsole }: UcarpLogOpt
       if (facility === 'none' || (isConsole && isJournal())) return true;
       try {
         const { notifyAddress, openNotifySocket } = await import('../adapters/linux/notify-socket.ts');
-        const address = notifyAddress(SYSLOG);
-        if (address === undefined || !isSocket(SYSLOG)) return false;
+        const address = notifyAddress(syslogSocket);
+        if (address === undefined) return false;
+        // Not connected: a syslog that starts later, or again, hears what is said from then on.
         syslog = openNotifySocket(address);
-        return true;
+        return isSocket(syslogSocket);
       } catch {
         return false;
       }

@@ -51,7 +51,7 @@ export const runUcarp = async (options: UcarpOptions, around: UcarpSurroundings)
     const plan = planUcarp(options);
     if (isDaemon) process.chdir('/');
     if (isDaemon && !hasSyslog)
-      logging.log('warn', 'there is no syslog (/dev/log): nobody will hear what the daemon has to say');
+      logging.log('warn', 'there is no syslog (/dev/log) now: nobody hears what the daemon says until there is one');
     return await run(options, plan, logging.log, around);
   } catch (error) {
     // Whoever started this process is told, too.

@@ -4,12 +4,17 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { libc } from '../../src/adapters/linux/libc.ts';
+import { Linux } from '../../src/adapters/linux/linux-constants.ts';
+import { notifyAddress } from '../../src/adapters/linux/notify-socket.ts';
 import { planUcarp } from '../../src/cli/ucarp-config.ts';
 import { createUcarpLog, syslogLine } from '../../src/cli/ucarp-log.ts';
 import { parseUcarp, type UcarpOptions } from '../../src/cli/ucarp-options.ts';
 import { titleOf } from '../../src/cli/ucarp-title.ts';
 import { CarpError } from '../../src/ports/error.ts';
 import { carp } from './carp.ts';
+
+const missing = process.platform === 'linux' ? false : 'needs Linux';
 
 const optionsOf = (...args: readonly string[]): UcarpOptions => {
   const options = parseUcarp(['-s', '192.0.2.11', '-v', '7', '-a', '192.0.2.100', '-i', 'eth0', ...args]);
@@ -165,6 +170,51 @@ describe('the log of carp ucarp', () => {
     const at = new Date(2026, 0, 5, 3, 4, 5);
     assert.equal(syslogLine(28, at, '[WARNING] x', 99), '<28>Jan  5 03:04:05 ucarp[99]: [WARNING] x');
     assert.equal(syslogLine(28, at, 'x'.repeat(5000), 99).length, 2048);
+  });
+});
+
+describe('the syslog of carp ucarp', { skip: missing }, () => {
+  const AF_UNIX = 1;
+
+  test('messages come with the priority of their facility, also at a syslog that starts later or again', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'carp-syslog-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const path = join(folder, 'log');
+    const address = notifyAddress(path);
+    assert.ok(address);
+    const c = libc();
+    const listen = (): number => {
+      rmSync(path, { force: true });
+      const fd = c.socket(AF_UNIX, Linux.SOCK_DGRAM, 0);
+      c.bind(fd, address);
+      return fd;
+    };
+    const heard = (fd: number): string | undefined => {
+      const buffer = new Uint8Array(4096);
+      const length = c.recv(fd, buffer);
+      return length === undefined ? undefined : Buffer.from(buffer.subarray(0, length)).toString();
+    };
+    const shown: string[] = [];
+    const show = (_level: string, line: string): void => void shown.push(line);
+    const logging = createUcarpLog({ facility: 'local3', debug: false, show, isConsole: false, syslogSocket: path });
+    assert.equal(await logging.openSyslog(), false, 'nobody is there yet');
+    logging.log('warn', 'lost');
+    for (const word of ['first', 'second']) {
+      const fd = listen();
+      logging.log('error', word);
+      assert.match(heard(fd) ?? '', new RegExp(`^<155>.* ucarp\\[${process.pid}\\]: \\[ERROR\\] ${word}$`));
+      c.close(fd);
+    }
+    const fd = listen();
+    logging.toSyslog('info', 'told already');
+    assert.match(heard(fd) ?? '', /^<158>.*\[INFO\] told already$/);
+    assert.equal(shown.length, 3);
+    logging.close();
+    logging.log('info', 'after the end');
+    assert.equal(heard(fd), undefined);
+    c.close(fd);
+    const none = createUcarpLog({ facility: 'none', debug: false, show, isConsole: true, syslogSocket: path });
+    assert.equal(await none.openSyslog(), true, 'nothing is missing where nothing is wanted');
   });
 });
 
