@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   demote: () => import('./demote.ts'),
   doctor: () => import('./doctor.ts'),
   'hand-over': () => import('./hand-over.ts'),
+  import: () => import('./import.ts'),
   maintenance: () => import('./maintenance.ts'),
   restore: () => import('./restore.ts'),
   run: () => import('./run.ts'),

@@ -1,0 +1,49 @@
+/** ucarp(8): command lines, scripts that start it, systemd units, and the stanzas of Debian's /etc/network/interfaces. */
+import type { Draft, GroupDraft, Remark } from './draft.ts';
+import { readInterfaces } from './interfaces.ts';
+import { readScript } from './shell.ts';
+import { type Place, placeIn, type Source, show, unrelatedRemark } from './source.ts';
+import { groupOf } from './ucarp-group.ts';
+import { type FoundStarts, startsIn } from './ucarp-starts.ts';
+import { readUnit } from './ucarp-unit.ts';
+
+const HEAD: readonly Remark[] = [
+  'Made from the command lines of ucarp. Hosts of this configuration and hosts with ucarp work in one group: change one\nafter the other. (`carp ucarp` takes the same command lines, without a file.)',
+];
+
+const isInterfaces = (text: string): boolean => /^[ \t]*iface[ \t]/m.test(text);
+const isUnit = (text: string): boolean => /^[ \t]*Exec(Start|Condition|StartPre)[ \t]*=/m.test(text);
+
+const readAsScript = (text: string, place: Place): FoundStarts => {
+  const { commands, assignments, faults } = readScript(text);
+  const { starts, others } = startsIn(commands);
+  const names = new Map<string, Set<string>>();
+  for (const { name, value } of assignments) names.set(name, (names.get(name) ?? new Set()).add(value.text));
+  const ambiguous = [...names].filter(([, values]) => values.size > 1).map(([name]) => name);
+  const used = starts.length > 0 ? ambiguous : [];
+  return {
+    starts,
+    others,
+    remarks: [
+      ...faults.map(({ line, message }) => `${place(line)}: ${message}`),
+      ...used.map(
+        (name) =>
+          `the variable ${show(name)} has several values in this script: each ucarp has got the last one above it`,
+      ),
+    ],
+  };
+};
+
+/** Reads files of one or several of the formats in which people start ucarp. */
+export const importUcarp = (sources: readonly Source[]): Draft => {
+  const groups: GroupDraft[] = [];
+  const tail: Remark[] = [];
+  for (const source of sources) {
+    const place = placeIn(source, sources);
+    const read = isInterfaces(source.text) ? readInterfaces : isUnit(source.text) ? readUnit : readAsScript;
+    const { starts, others, remarks } = read(source.text, place);
+    groups.push(...starts.map((start) => groupOf(start, place)));
+    tail.push(...remarks, ...unrelatedRemark(others, source, sources));
+  }
+  return { head: HEAD, host: [], groups, tail };
+};
