@@ -28,8 +28,8 @@ const HEADER = 5;
 /** Longer than any IPv6 address with its zone. */
 const TEXT_MAX = 100;
 const ITEMS_MAX = SPANS_MAX;
-/** A run that is wider would make every look-up slow: 2^28 adverts of the longest stride. */
-const WIDTH_MAX = 1n << 48n;
+/** A run that is wider would make every look-up slow: 2^30 adverts of the longest stride. */
+const WIDTH_MAX = 1n << 50n;
 
 interface Item {
   readonly size: number;

@@ -10,6 +10,9 @@
  *   heard, except among the last 32: adverts of two families may overtake each other.
  * - A lone counter and one close above it become a run. Everything else is a new lone counter. What lies inside a run but
  *   not in its step is not in it: a kernel that counts on from any advert of ours is heard.
+ * - A run in steps as long as those of this engine is known to be one of its reigns: what lies below it in its step was
+ *   sent before this host listened, and counts as heard. Kernels have no reigns: OpenBSD's cookie may lie right below
+ *   the run of a kernel that has heard it.
  * - When there is no room, the longer of two lists gives up its oldest: lone counters in the order in which they came, or
  *   runs in the order in which they last grew. A run stands for many adverts and is worth more than a lone counter, but
  *   not so much that a peer that sends lone ones would be forgotten at once.
@@ -17,6 +20,8 @@
  * Numbers are modulo 2^64: a run may pass the end and go on from 0. Looking up takes a binary search. It changes in place,
  * since a copy for each advert would cost more than the advert; nothing in it depends on anything but what was heard.
  */
+
+import { STRIDE_MIN } from '../protocol/counter.ts';
 
 /** How many spans a group remembers at most. 18 hours of a peer that sends a lone counter each second. */
 export const SPANS_MAX = 65_536;
@@ -26,6 +31,8 @@ export const REACH = 1n << 26n;
 const RECENT = 32;
 const RECENT_ALL = 0xffff_ffff;
 const FIRST_CAPACITY = 64;
+/** How far below its first counters a reign is known: two years at one advert a second. */
+const STEPS_BEFORE = 1n << 26n;
 const NONE = -1;
 
 const word = (value: bigint): bigint => BigInt.asUintN(64, value);
@@ -187,6 +194,14 @@ export class ReplayMemory {
   }
 
   #grow(slot: number, counter: bigint): void {
+    const low = this.#low[slot] ?? 0n;
+    const stride = word(counter - low);
+    if (this.#step[slot] === 0 && stride >= STRIDE_MIN) {
+      // It begins further below from now on, so its place is another one.
+      this.#remove(this.#position(low));
+      this.#insert({ low: word(low - stride * STEPS_BEFORE), high: counter, step: Number(stride), recent: RECENT_ALL });
+      return;
+    }
     const above = word(counter - (this.#high[slot] ?? 0n));
     const step = this.#step[slot] ?? 0;
     const steps = step === 0 ? 1 : Number(above) / step;

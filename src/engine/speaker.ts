@@ -12,8 +12,10 @@ import type { Wire } from './wire.ts';
 export type SendAdvert = Extract<Effect, { readonly type: 'sendAdvert' }>;
 
 /**
- * Who answers a rival begins a new series if the present one is longer than this. A host that was set back to an earlier
- * state (a virtual machine's snapshot) repeats its counters, and guards refuse them: its answer must not be one of those.
+ * A MASTER that answers a rival begins a new series of counters: one that was set back to an earlier state (a virtual
+ * machine's snapshot) repeats its counters, others refuse them, and what they ask for is a fresh one. The first answer of
+ * a reign does so, and each that comes so many adverts after the last new series, so that a rival that does not yield
+ * costs few of them.
  */
 const ANSWERS_ANEW_AFTER = 16;
 
@@ -36,6 +38,7 @@ export interface Spoken {
 /** Writes, signs and sends adverts. */
 export class Speaker {
   readonly #options: SpeakerOptions;
+  #hasAnswered = false;
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
@@ -44,7 +47,9 @@ export class Speaker {
   /** One advert in each family that has a source, IPv4 first, with a counter of its own. Never throws. */
   speak({ kind, advbase, advskew, demotion }: SendAdvert, wire: Wire, sources: Sources): Spoken {
     const { vhid, authenticator, dialect, known } = this.#options;
-    if (kind === 'claim' || (kind === 'answer' && known.sent > ANSWERS_ANEW_AFTER)) known.beginReign();
+    const answersAnew = kind === 'answer' && (!this.#hasAnswered || known.sent > ANSWERS_ANEW_AFTER);
+    if (kind === 'claim' || answersAnew) known.beginReign();
+    if (kind === 'claim' || kind === 'answer') this.#hasAnswered = kind === 'answer';
     const failures = wire.families.flatMap((family) => {
       const source = sources[family];
       if (source === undefined) return [];

@@ -90,6 +90,23 @@ describe('a memory of counters', () => {
     for (const i of [0n, 1n, 777_777n, 999_999n]) assert.equal(memory.add(i * stride), false);
   });
 
+  test('knows what a reign of ours has sent before it was heard, and nothing of what kernels have sent before', () => {
+    const memory = new ReplayMemory();
+    const [start, stride] = [WORD - 500n * 2n ** 18n, 2n ** 18n];
+    const sentAs = (i: number): bigint => word(start + BigInt(i) * stride);
+    memory.add(sentAs(1000));
+    assert.equal(memory.has(sentAs(999)), false, 'one counter says nothing about a reign');
+    memory.add(sentAs(1001));
+    for (let i = 0; i < 1000; i += 1) {
+      assert.equal(memory.add(sentAs(i)), false, `${i}`);
+      assert.equal(memory.has(word(sentAs(i) + 1n)), false);
+    }
+    assert.equal(memory.add(sentAs(1002)), true);
+    assert.equal(memory.size, 1);
+    for (const counter of [5000n, 5001n]) memory.add(counter);
+    assert.equal(memory.add(4999n), true);
+  });
+
   test('takes for heard what lies between two adverts of a run, but the last 31', () => {
     const memory = new ReplayMemory();
     for (const counter of [100n, 101n, 200n]) memory.add(counter);
