@@ -7,6 +7,8 @@ import { type Advert, decodeAdvert } from '../protocol/advert.ts';
 import { diagnosing, type Known, type Match, type OtherGroup } from '../protocol/diagnosis.ts';
 import { type Diagnosis, diagnosisOf, vrrpDiagnosis } from '../protocol/diagnosis-text.ts';
 import { virtualMac } from '../protocol/mac.ts';
+import { advertInterval } from '../protocol/timing.ts';
+import { toExactMillis } from '../protocol/units.ts';
 import { readVrrp } from '../protocol/vrrp.ts';
 import type { Refusal } from './inbound.ts';
 import { FINDINGS_MAX, type MismatchEvent } from './mismatch.ts';
@@ -16,9 +18,12 @@ import type { GroupSettings } from './settings.ts';
 
 /** A slice of a diagnosis ends after this many digests or milliseconds, whichever comes first; then others have a turn. */
 const SLICE = { digests: 32, ms: 2, restMs: 10 } as const;
-/** A source that is not heard any more has gone, or was never there. */
-const SILENCE_MS = 600_000;
-const SILENCE_CHECK_MS = 60_000;
+/**
+ * A source that has been silent for this time and three of its intervals is not wrong any more: it has gone, or it is a
+ * BACKUP since it understands us, which is silent and never says that it does.
+ */
+const SILENCE_MS = 60_000;
+const SILENCE_CHECK_MS = 10_000;
 
 export interface MismatchWatchOptions {
   readonly settings: GroupSettings;
@@ -28,11 +33,20 @@ export interface MismatchWatchOptions {
   readonly log: Log;
 }
 
+interface Answer {
+  readonly diagnosis: Diagnosis;
+  /** Of two adverts, as the source says. */
+  readonly intervalMs: number;
+  readonly match?: Match;
+}
+
 interface Listed {
   readonly event: MismatchEvent;
   readonly match?: Match;
   /** When the source was heard last, on the monotonic clock. */
   heardAt: number;
+  /** How long it may be silent. */
+  readonly silenceMs: number;
 }
 
 /** Finds out why adverts for one group are refused, and keeps what is found until it is over. */
@@ -71,7 +85,7 @@ export class MismatchWatch {
     const vrrp = readVrrp(packet.payload, packet);
     if (vrrp?.vrid === this.#options.settings.vhid && vrrp.checksum === 'ok') {
       this.#rate.look(source, now);
-      this.#note(packet.source, vrrpDiagnosis(vrrp, this.#patient(source)));
+      this.#note(packet.source, { diagnosis: vrrpDiagnosis(vrrp, this.#patient(source)), intervalMs: vrrp.interval });
       return;
     }
     const decoded = why === 'badauth' ? decodeAdvert(packet.payload, packet) : undefined;
@@ -108,7 +122,9 @@ export class MismatchWatch {
         if (done !== true) continue;
         this.#running.remove(job);
         job.unsubscribe();
-        this.#note(source, diagnosisOf(value?.mistakes ?? [], this.#patient(source.text)), value);
+        const diagnosis = diagnosisOf(value?.mistakes ?? [], this.#patient(source.text));
+        const intervalMs = toExactMillis(advertInterval(advert.advbase, advert.advskew));
+        this.#note(source, { diagnosis, intervalMs, ...(value === undefined ? {} : { match: value }) });
         return;
       }
       job.add(this.#scheduler.schedule(goOn, SLICE.restMs));
@@ -141,7 +157,7 @@ export class MismatchWatch {
     };
   }
 
-  #note(source: IpAddress, diagnosis: Diagnosis, match?: Match): void {
+  #note(source: IpAddress, { diagnosis, match, intervalMs }: Answer): void {
     const { settings, node, environment, log } = this.#options;
     const before = this.#listed.get(source.text);
     if (before?.event.detail === diagnosis.detail) return;
@@ -156,7 +172,9 @@ export class MismatchWatch {
       ...diagnosis,
     };
     this.#listed.delete(source.text);
-    this.#listed.set(source.text, { event, ...(match === undefined ? {} : { match }), heardAt: this.#scheduler.now() });
+    const silenceMs = SILENCE_MS + 3 * intervalMs;
+    const heardAt = this.#scheduler.now();
+    this.#listed.set(source.text, { event, ...(match === undefined ? {} : { match }), heardAt, silenceMs });
     const [oldest] = this.#listed.keys();
     if (this.#listed.size > FINDINGS_MAX && oldest !== undefined) this.#clear(oldest, 'makes room for others');
     log('warn', diagnosis.detail, { remedy: diagnosis.remedy });
@@ -181,8 +199,8 @@ export class MismatchWatch {
       this.#running.remove(look);
       this.#watchesSilence = false;
       const now = this.#scheduler.now();
-      for (const [source, { heardAt }] of this.#listed)
-        if (now - heardAt > SILENCE_MS) this.#clear(source, 'has not been heard for ten minutes');
+      for (const [source, { heardAt, silenceMs }] of this.#listed)
+        if (now - heardAt > silenceMs) this.#clear(source, `has been silent for ${Math.round(silenceMs / 1000)} s`);
       if (this.#listed.size > 0) this.#watchSilence();
     }, SILENCE_CHECK_MS);
     this.#running.add(look);
