@@ -96,9 +96,10 @@ export const clash = (
   speaker: Speaker,
   hosts: VirtualHosts,
 ): readonly [VirtualHost, readonly SegmentChange[]] => {
-  if (host.toldClash) return [host, []];
   const protocol = host.place.protocol === 'carp' ? 'vrrp' : 'carp';
-  const rival = hosts.get(keyOfPlace({ ...host.place, protocol }))?.speakers.find(({ state }) => state === 'speaking');
+  const others = hosts.get(keyOfPlace({ ...host.place, protocol }));
+  if (host.toldClash || others === undefined || others.toldClash) return [host, []];
+  const rival = others.speakers.find(({ state }) => state === 'speaking');
   if (rival === undefined || speaker.state !== 'speaking') return [host, []];
   return [{ ...host, toldClash: true }, [{ event: 'id-clash', ...speaker.who, rival: rival.who }]];
 };

@@ -1,5 +1,6 @@
 /** All that is known of a segment, as plain data. */
 import type { Segment } from './segment.ts';
+import { isoOf } from './segment-clock.ts';
 import type { Trouble } from './segment-events.ts';
 import type { VirtualHost } from './segment-memory.ts';
 import { type DigestVerdict, keyOfSpeaker, lateAt, type Rank, type Speaker, type Who } from './segment-speaker.ts';
@@ -46,8 +47,6 @@ export interface SegmentReport {
   readonly untold: number;
 }
 
-const iso = (at: number): string => new Date(Math.min(8.64e15, Math.max(-8.64e15, at))).toISOString();
-
 const roleOf = ({ reigns }: VirtualHost, speaker: Speaker, now: number): SpeakerReport['role'] => {
   if (speaker.state !== 'speaking') return speaker.state;
   const isMaster = reigns[speaker.who.family].master === keyOfSpeaker(speaker.who);
@@ -65,8 +64,8 @@ const speakerReport = (host: VirtualHost, speaker: Speaker, now: number): Speake
     ttl,
     adverts,
     duplicates,
-    firstHeard: iso(speaker.firstAt),
-    lastHeard: iso(speaker.lastAt),
+    firstHeard: isoOf(speaker.firstAt),
+    lastHeard: isoOf(speaker.lastAt),
     digest,
     addresses,
     self,
