@@ -16,6 +16,8 @@ const hexQuad = (hex: string): string => [0, 2, 4, 6].map((at) => Number.parseIn
 
 /** An address as ifconfig takes it, with or without a prefix, and without its zone. */
 export const addressWord = (text: string): { readonly address: IpAddress; readonly prefix?: number } | undefined => {
+  // Most words are none: a quick look saves the careful one.
+  if (!/^[\da-f:][\da-f.:]*[.:]/i.test(text)) return undefined;
   const bare = text.replace(/%[^/]*/, '');
   const cidr = parseCidr(bare);
   if (cidr !== undefined) return cidr;

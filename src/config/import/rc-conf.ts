@@ -55,7 +55,7 @@ interface Parsed {
 
 const FLAGS = new Set(['inet', 'inet6', 'alias', 'add', 'up', 'mcast', 'mcast6', 'auto_linklocal', '-ifdisabled']);
 
-const parseItem = (words: readonly string[]): Parsed => {
+const parseItem = (words: readonly string[], expand: typeof expandRange): Parsed => {
   const options = new Map<string, string>();
   const plain: { address: Cidr['address']; prefix?: number }[] = [];
   const ranges: Cidr[] = [];
@@ -64,7 +64,7 @@ const parseItem = (words: readonly string[]): Parsed => {
   for (let i = 0; i < words.length; i += 1) {
     const word = words[i] ?? '';
     const address = addressWord(word);
-    const range = expandRange(word);
+    const range = expand(word);
     if (WITH_VALUE.has(word)) {
       i += 1;
       options.set(word, words[i] ?? '');
@@ -83,6 +83,9 @@ const parseItem = (words: readonly string[]): Parsed => {
   return { options, addresses: [...addresses, ...ranges], flags, unknown };
 };
 
+/** Addresses that ranges may stand for in all files together. */
+const EXPANDED_MAX = 16_384;
+
 const UNDERSCORE = 'rc.conf has _ where the name of an interface has a dot or the like, as in em0.10.';
 
 class Import {
@@ -91,6 +94,7 @@ class Import {
   readonly #sysctls: Sysctl[] = [];
   readonly #tail: Remark[] = [];
   readonly #sources: readonly Source[];
+  #room = EXPANDED_MAX;
 
   constructor(sources: readonly Source[]) {
     this.#sources = sources;
@@ -114,6 +118,13 @@ class Import {
     this.#tail.push(...unrelatedRemark(others, source, this.#sources));
   }
 
+  /** After so many, a range is not understood any more. */
+  readonly #expand: typeof expandRange = (text) => {
+    const range = this.#room > 0 ? expandRange(text) : undefined;
+    this.#room -= range?.length ?? 0;
+    return range;
+  };
+
   /** `undefined`: it is about something else. */
   #itemsOf({ line, name, value }: Assignment, place: Placed): readonly Item[] | undefined {
     const [, first, kind, second] = VARIABLE.exec(name) ?? [];
@@ -136,7 +147,7 @@ class Import {
   }
 
   #readItem({ line, device, words }: Item, place: Placed): boolean {
-    const { options, addresses, flags, unknown } = parseItem(words);
+    const { options, addresses, flags, unknown } = parseItem(words, this.#expand);
     const vhid = options.get('vhid');
     const isOld = /^carp\d+$/.test(device);
     if (vhid === undefined && !(isOld && this.#groups.has(device))) {

@@ -1,6 +1,7 @@
 /** ucarp(8): command lines, scripts that start it, systemd units, and the stanzas of Debian's /etc/network/interfaces. */
 import type { Draft, GroupDraft, Remark } from './draft.ts';
 import { readInterfaces } from './interfaces.ts';
+import { GROUPS_MAX } from './settle.ts';
 import { readScript } from './shell.ts';
 import { type Place, placeIn, type Source, show, unrelatedRemark } from './source.ts';
 import { groupOf } from './ucarp-group.ts';
@@ -42,7 +43,10 @@ export const importUcarp = (sources: readonly Source[]): Draft => {
     const place = placeIn(source, sources);
     const read = isInterfaces(source.text) ? readInterfaces : isUnit(source.text) ? readUnit : readAsScript;
     const { starts, others, remarks } = read(source.text, place);
-    groups.push(...starts.map((start) => groupOf(start, place)));
+    const room = Math.max(0, GROUPS_MAX - groups.length);
+    groups.push(...starts.slice(0, room).map((start) => groupOf(start, place)));
+    if (starts.length > room)
+      tail.push(`${starts.length - room} more were left out: a host has at most ${GROUPS_MAX} groups`);
     tail.push(...remarks, ...unrelatedRemark(others, source, sources));
   }
   return { head: HEAD, host: [], groups, tail };

@@ -13,4 +13,4 @@ $UCARP $COMMON -v 1 -p "$SECRET" -a 192.0.2.100 \
 if [ -e /etc/ucarp/second ]; then
   exec ucarp -i ${IF} -s${SRC} -v2 -o /etc/ucarp/pass -a 192.0.2.101 -k 300 -b 1 -r 5 -nPM --ignoreif --fac=local0
 fi
-ucarp -i eth0 -s "$1" -v "$VID" -p x -a 192.0.2.102
+ucarp -i eth0 -s "$1" -v "$VID" -p third -a 192.0.2.102
