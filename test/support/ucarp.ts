@@ -1,5 +1,5 @@
 /** Debian's ucarp as a peer. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Child } from './child.ts';
 import type { Lan, Machine } from './netns.ts';
@@ -14,7 +14,9 @@ export interface UcarpOptions {
 
 const script = (lan: Lan, name: string, command: string): string => {
   const file = join(lan.folder, name);
-  // ucarp calls it with interface and address, and knows no other way to configure one.
+  // ucarp calls it with interface and address, and knows no other way to configure one. A script that is being written
+  // cannot be run, so the next ucarp takes the one that is there.
+  if (existsSync(file)) return file;
   writeFileSync(file, `#!/bin/sh\nexec ip addr ${command} "$2/32" dev "$1"\n`, { mode: 0o755 });
   return file;
 };
