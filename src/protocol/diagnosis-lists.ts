@@ -38,6 +38,7 @@ export interface OwnList {
 const EACH_MAX = 64;
 const PAIRS_MAX = 300;
 const ORDERS_MAX = 120;
+const NEIGHBOURS_MAX = 1024;
 const REPLACED_MAX = 512;
 
 /** The list in all forms in which somebody signs it, each message once. Those of IPv4 alone have one form. */
@@ -101,12 +102,15 @@ export const listsWithoutTwo = function* (own: OwnList): Generator<WrongList> {
     }
 };
 
-/** An address of the same block of 256 too many, or instead of one of ours: a typing mistake, or one that we forgot. */
-export const neighbouringLists = function* (own: OwnList): Generator<WrongList> {
+/**
+ * An address too many of a block of 256 in which there is one of ours or a guess: one that we forgot, perhaps the only one
+ * of its family. Or an address of the block instead of one of ours: a typing mistake.
+ */
+export const neighbouringLists = function* (own: OwnList, guesses: readonly IpAddress[]): Generator<WrongList> {
   const { addresses } = own;
   const plain = (list: readonly IpAddress[], mistake: ListMistake): readonly WrongList[] =>
     formsOf({ ...own, addresses: list }, ['with-link-local']).map((message) => ({ message, mistake }));
-  for (const extra of unlisted(neighbours(addresses).slice(0, REPLACED_MAX), addresses))
+  for (const extra of unlisted(neighbours([...addresses, ...guesses]).slice(0, NEIGHBOURS_MAX), addresses))
     yield* plain([...addresses, extra], { type: 'extra-address', addresses: [extra] });
   const each = Math.ceil(REPLACED_MAX / Math.max(1, addresses.length));
   for (const missing of addresses) {

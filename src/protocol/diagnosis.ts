@@ -137,7 +137,7 @@ const candidates = function* (known: Known): Generator<Candidate> {
       yield { key: theirs, message, mistakes: [{ type: 'swapped-groups', group }] };
   yield* otherMacs(known);
   for (const list of disorderedLists(known)) yield byList(list);
-  for (const list of neighbouringLists(known)) yield byList(list);
+  for (const list of neighbouringLists(known, known.guesses)) yield byList(list);
   for (const list of listsWithoutTwo(known)) yield byList(list);
   for (const wrong of longerKeys(key))
     yield* own.map((message) => ({ key: wrong.key, message, mistakes: [wrong.mistake] }));
