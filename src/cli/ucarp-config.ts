@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import type { ConfigError } from '../config/findings.ts';
@@ -21,6 +21,8 @@ export interface UcarpPlan {
   /** Absolute names. */
   readonly scripts: { readonly up?: string; readonly down?: string };
   readonly pidfile?: string;
+  /** The same for the same options, whatever the password. */
+  readonly fingerprint: string;
   readonly warnings: readonly string[];
 }
 
@@ -61,17 +63,36 @@ export const planUcarp = (options: UcarpOptions): UcarpPlan => {
     throw new CarpError('CARP_CONFIG', parsed.errors.map(inItsWords).join('\n      '), {
       remedy: 'carp ucarp --help lists the options',
     });
+  const scripts = {
+    ...(upscript === undefined ? {} : { up: executable(upscript) }),
+    ...(downscript === undefined ? {} : { down: executable(downscript) }),
+  };
   return {
     config: parsed.config,
     interface: device,
-    scripts: {
-      ...(upscript === undefined ? {} : { up: resolve(upscript) }),
-      ...(downscript === undefined ? {} : { down: resolve(downscript) }),
-    },
+    scripts,
+    fingerprint: fingerprintOf({ ...options, interface: device }, scripts),
     ...(options.pidfile === undefined ? {} : { pidfile: resolve(options.pidfile) }),
     warnings: [...options.hints, ...secret.warnings, ...parsed.warnings.map(inItsWords), ...hintsOf(options)],
   };
 };
+
+/** A script that is missing would be found so at the takeover, by a MASTER without address. @throws CarpError CARP_CONFIG */
+const executable = (script: string): string => {
+  const file = resolve(script);
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new CarpError('CARP_CONFIG', `there is no script ${file}`, { remedy: 'correct --upscript or --downscript' });
+  try {
+    accessSync(file, constants.X_OK);
+    return file;
+  } catch {
+    throw new CarpError('CARP_CONFIG', `${file} may not be executed`, { remedy: `chmod +x ${file}` });
+  }
+};
+
+/** What tells one command line from another, and no secret. */
+const fingerprintOf = ({ secret: _secret, hints: _hints, ...options }: UcarpOptions, scripts: UcarpPlan['scripts']) =>
+  JSON.stringify({ ...options, ...scripts, folder: options.state === undefined ? '' : resolve(options.state) });
 
 /** ucarp takes the first interface that libpcap finds; the one that has the source address is meant. */
 const interfaceOf = ({ sources }: UcarpOptions): string => {
@@ -163,14 +184,13 @@ const textOf = (line: Uint8Array, file: string): string => {
   }
 };
 
-const hintsOf = ({ addressing, upscript, downscript, advbase }: UcarpOptions): readonly string[] => [
+const hintsOf = ({ addressing, upscript, downscript }: UcarpOptions): readonly string[] => [
   ...(addressing === 'scripts' && upscript === undefined
     ? ['no script is called when going up: nobody sets the address (--upscript, or --addressing interface)']
     : []),
   ...(addressing === 'scripts' && downscript === undefined
     ? ['no script is called when going down: nobody removes the address (--downscript, or --addressing interface)']
     : []),
-  ...(advbase === 0 ? ['--advbase 0: a ucarp with it takes the address and gives it back all the time'] : []),
 ];
 
 /** Settings under another name; those that are no option are not named. */

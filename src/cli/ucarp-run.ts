@@ -1,10 +1,9 @@
-import { accessSync, constants, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { filter } from 'rxjs';
 import { createNotifier } from '../adapters/linux/notify.ts';
 import type { Agent } from '../agent/agent.ts';
 import { composeAgent, hurry } from '../agent/compose-agent.ts';
-import { createLocks } from '../agent/locks.ts';
 import { privilegeProblem } from '../agent/privileges.ts';
 import { listenOnSocket } from '../agent/socket-server.ts';
 import { CarpError } from '../ports/error.ts';
@@ -13,8 +12,10 @@ import { type IpAddress, sameAddress } from '../protocol/address.ts';
 import { endings, flushed, heldBack, refuseToStart, rolesLine } from './foreground.ts';
 import { Exit, type ExitCode } from './options.ts';
 import { planUcarp, type UcarpPlan } from './ucarp-config.ts';
+import { type Holder, lockUcarp } from './ucarp-lock.ts';
 import { createUcarpLog, type UcarpLogOptions } from './ucarp-log.ts';
 import type { UcarpOptions } from './ucarp-options.ts';
+import { writePid } from './ucarp-pidfile.ts';
 import { VipScripts } from './ucarp-scripts.ts';
 import { setTitle } from './ucarp-title.ts';
 
@@ -22,10 +23,6 @@ import { setTitle } from './ucarp-title.ts';
 const ENDING = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
 /** After a defect, the farewell and the down script are given this long. */
 const CRASH_MS_MAX = 10_000;
-
-/** Longer than a farewell and most scripts. */
-const PREDECESSOR_MS_MAX = 10_000;
-const RETRY_MS = 50;
 
 export interface UcarpSurroundings {
   /** Where lines are shown. */
@@ -69,7 +66,6 @@ const run = async (
   shown: Log,
   { isDaemon, onUp }: UcarpSurroundings,
 ): Promise<ExitCode> => {
-  for (const script of Object.values(plan.scripts)) requireExecutable(script);
   const missing = process.platform === 'linux' ? privilegeProblem() : undefined;
   if (missing !== undefined) throw missing;
 
@@ -110,7 +106,17 @@ const run = async (
       const server = await listenOnSocket({ path: config.socket, agent: honest(agent, options), log });
       undo.push(server.close);
     }
-    if (!(await predecessorGone(plan, ending.asked))) return Exit.done;
+    const lock = await lockUcarp({
+      interface: plan.interface,
+      vhid: options.vhid,
+      what: plan.fingerprint,
+      cancelled: ending.asked,
+    });
+    if (lock === undefined) return Exit.done;
+    if ('pid' in lock) return alreadyServed(lock, plan, { log: shown, isDaemon, onUp });
+    undo.push(lock.release);
+    void ending.asked.then(lock.ending);
+    makeFolder(config.state);
     hurry();
     await agent.configure({ state: config.state, hosts: [config] });
     refuseToStart(agent.problems(), config, ['CARP_DUPLICATE']);
@@ -135,39 +141,32 @@ const run = async (
   }
 };
 
-/**
- * Waits for a predecessor to end, of whose stop nobody waited for the end: its down script would take away what our up
- * script sets. The lock of the agent is free before.
- * @returns whether nothing else has been asked for meanwhile. @throws (rejects) CarpError CARP_DUPLICATE
- */
-const predecessorGone = async ({ interface: device, config }: UcarpPlan, asked: Promise<unknown>): Promise<boolean> => {
-  const vhid = config.groups[0]?.vhid ?? 0;
-  const locks = createLocks();
-  const isAsked = asked.then(() => true);
-  for (const end = performance.now() + PREDECESSOR_MS_MAX; ; ) {
+/** It and the one above, for those who have no package that makes them. What cannot be made is told by whoever needs it. */
+const makeFolder = (folder: string): void => {
+  for (const [path, mode] of [[dirname(folder), 0o755] as const, [folder, 0o700] as const])
     try {
-      await locks.acquire({ interface: `ucarp/${device}`, vhid, owner: 'ucarp' });
-      return true;
-    } catch (error) {
-      if (!(error instanceof CarpError) || error.code !== 'CARP_DUPLICATE') throw error;
-      if (performance.now() > end)
-        throw new CarpError('CARP_DUPLICATE', `another carp ucarp serves vhid ${vhid} on ${device}`, {
-          remedy: 'stop it, or give this one a vhid of its own: pgrep -a ucarp',
-        });
+      // Not `recursive`: Node 20 then tries for ever where the system says ENOENT (in /proc).
+      mkdirSync(path, { mode });
+    } catch {
+      // It is there, or it cannot be.
     }
-    if (await Promise.race([isAsked, sleep(RETRY_MS, false)])) return false;
-  }
 };
 
-/** A script that is missing would be found so at the takeover, by a MASTER without address. @throws CarpError CARP_CONFIG */
-const requireExecutable = (file: string): void => {
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
-    throw new CarpError('CARP_CONFIG', `there is no script ${file}`, { remedy: 'correct --upscript or --downscript' });
-  try {
-    accessSync(file, constants.X_OK);
-  } catch {
-    throw new CarpError('CARP_CONFIG', `${file} may not be executed`, { remedy: `chmod +x ${file}` });
-  }
+/**
+ * ifupdown calls for a daemon whenever the interface comes up; ucarp has ended by then, and ours has not.
+ * @throws CarpError CARP_DUPLICATE
+ */
+const alreadyServed = (
+  { pid, what }: Holder,
+  { interface: device, config, fingerprint }: UcarpPlan,
+  { log, isDaemon, onUp }: Pick<UcarpSurroundings, 'isDaemon' | 'onUp'> & { readonly log: Log },
+): ExitCode => {
+  const isSame = what === fingerprint;
+  const message = `process ${pid} serves vhid ${config.groups[0]?.vhid} on ${device} already${isSame ? '' : ', with other options'}`;
+  if (!isSame || !isDaemon) throw new CarpError('CARP_DUPLICATE', message, { remedy: `to end it: kill ${pid}` });
+  log('warn', `${message}, and goes on; for another password to count: kill ${pid}, and start again`);
+  onUp();
+  return Exit.done;
 };
 
 /** Whether this host has an address, on any interface; where that cannot be seen, the scripts are believed. */
@@ -220,24 +219,5 @@ const onSignals = ({ agent, group, log }: Served): (() => void) => {
   return () => {
     process.off('SIGUSR1', tell);
     process.off('SIGUSR2', handOver);
-  };
-};
-
-/** @returns what removes it, if it is still ours. @throws CarpError CARP_CONFIG */
-const writePid = (file: string): (() => void) => {
-  const content = `${process.pid}\n`;
-  try {
-    writeFileSync(file, content);
-  } catch (error) {
-    throw new CarpError('CARP_CONFIG', `cannot write the process id to ${file}: ${(error as Error).message}`, {
-      remedy: 'give --pidfile a file in a folder that is there and may be written, such as /run',
-    });
-  }
-  return () => {
-    try {
-      if (readFileSync(file, 'utf8') === content) rmSync(file);
-    } catch {
-      // Somebody else has removed it.
-    }
   };
 };

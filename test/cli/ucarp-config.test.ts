@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { libc } from '../../src/adapters/linux/libc.ts';
 import { Linux } from '../../src/adapters/linux/linux-constants.ts';
@@ -92,7 +92,10 @@ describe('the configuration of carp ucarp', () => {
       warnings.some((line) => line.includes(`sed -i 's/\\r$//' ${file}`)),
       warnings.join('\n'),
     );
-    assert.deepEqual(planUcarp(optionsOf('-o', passfile('secret\n'), '-u', '/u', '-d', '/d')).warnings, []);
+    assert.deepEqual(
+      planUcarp(optionsOf('-o', passfile('secret\n'), '-u', '/bin/true', '-d', '/bin/true')).warnings,
+      [],
+    );
   });
 
   test('a file that others can read is said; one that is empty, missing, too long or no text is refused', () => {
@@ -136,6 +139,24 @@ describe('the configuration of carp ucarp', () => {
       assert.match((error as Error).message, /loopback/);
     }
     assert.match(refusal({ ...rest, sources: optionsOf('-p', 'x').sources }).message, /no interface that is up has/);
+  });
+
+  test('scripts are files that can be run, and names start at the folder of the command', () => {
+    const script = join(folder, 'script');
+    writeFileSync(script, '#!/bin/sh\n', { mode: 0o644 });
+    assert.match(refusal(optionsOf('-p', 'x', '-u', script)).message, /may not be executed/);
+    assert.match(refusal(optionsOf('-p', 'x', '-d', `${script}s`)).message, /there is no script .*scripts$/);
+    assert.match(refusal(optionsOf('-p', 'x', '-d', folder)).message, /there is no script/);
+    chmodSync(script, 0o755);
+    const { scripts } = planUcarp(optionsOf('-p', 'x', '-u', script, '-d', relative(process.cwd(), script)));
+    assert.deepEqual(scripts, { up: script, down: script });
+  });
+
+  test('two command lines are the same for the lock unless an option differs; the password does not count', () => {
+    const print = (...args: readonly string[]): string => planUcarp(optionsOf(...args)).fingerprint;
+    assert.equal(print('-p', 'hush', '-k', '5'), print('-k5', '--pass=other'));
+    assert.notEqual(print('-p', 'hush', '-k', '5'), print('-p', 'hush', '-k', '6'));
+    assert.doesNotMatch(print('-p', 'hush'), /hush/);
   });
 
   test('the title is the command line of ucarp without the password', () => {

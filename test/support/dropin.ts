@@ -47,8 +47,11 @@ export const options = (lan: Lan, on: Machine, ...more: readonly string[]): read
   ...more,
 ];
 
+/** Ours remembers counters in a folder, which tests must not share; ucarp has none, and no option for it. */
+export const stateOption = (lan: Lan, on: Machine): string => `--state=${join(lan.folder, `${on.name}-state`)}`;
+
 export const start = (lan: Lan, on: Machine, program: Program, args: readonly string[]): Child =>
-  lan.start(on, program, [...PROGRAMS[program], ...args]);
+  lan.start(on, program, [...PROGRAMS[program], ...(program === 'ours' ? [stateOption(lan, on)] : []), ...args]);
 
 /** Whether it has understood the others of its group. */
 export const understood = (child: Child): boolean =>

@@ -37,7 +37,12 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
     const host = lan.host(1);
     const pidfile = join(lan.folder, 'ucarp.pid');
     // Relative names start where the command was called, although a daemon lives in /.
-    const line = [...options(lan, host, `--addr=${VIP}`, '-Bzn'), '--pidfile=ucarp.pid', '--pass=hush-hush'];
+    const line = [
+      ...options(lan, host, `--addr=${VIP}`, '-Bzn'),
+      '--pidfile=ucarp.pid',
+      '--pass=hush-hush',
+      '--state=state',
+    ];
     const parent = lan.start(host, 'carp ucarp -B', [process.execPath, CARP, 'ucarp', ...line], { cwd: lan.folder });
     assert.equal(await ended(parent), 0, parent.report());
     const pid = pidOf(pidfile);
@@ -79,13 +84,20 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
       await until('nothing to be left', 5000, async () => (await running(lan, host)).length === 0);
     }
     assert.deepEqual(calls(lan, host), [], 'a start that failed has called no script');
-    const first = start(lan, host, 'ours', [...usual, '-f', 'none']);
+    const first = start(lan, host, 'ours', usual);
     assert.equal(await ended(first), 0, first.report());
-    // It waits for a predecessor that is about to end, 10 s at most; this one is not.
+    // ifupdown asks for it whenever the interface comes up.
     const second = start(lan, host, 'ours', usual);
-    assert.equal(await ended(second), 1, second.report());
-    assert.match(second.report(), /another carp ucarp serves vhid 7 on eth0/);
-    await until('the second to have gone', 5000, async () => (await running(lan, host)).join() === 'ucarp');
+    assert.equal(await ended(second), 0, second.report());
+    assert.match(second.report(), /process \d+ serves vhid 7 on eth0 already, and goes on/);
+    const other = start(lan, host, 'ours', [...usual, '--advskew=9']);
+    assert.equal(await ended(other), 1, other.report());
+    assert.match(
+      other.report(),
+      /process \d+ serves vhid 7 on eth0 already, with other options\n\d+ +to end it: kill \d+/,
+    );
+    await until('the others to have gone', 5000, async () => (await running(lan, host)).join() === 'ucarp');
+    await lan.untilHolders(VIP, ['h1'], START_MS);
     assert.deepEqual(calls(lan, host), [`up eth0 ${VIP}`], 'the first goes on');
   });
 
@@ -102,7 +114,6 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
     one.signal('SIGTERM');
     const two = start(lan, host, 'ours', line);
     await one.untilExit(START_MS);
-    assert.equal(two.line(/Using/), undefined, two.report());
     await two.untilLine(/Switching to state: MASTER/, START_MS);
     await lan.untilHolders(VIP, ['h1'], 5000);
     assert.deepEqual(calls(lan, host), [`up eth0 ${VIP}`, `slow eth0 ${VIP}`, `down eth0 ${VIP}`, `up eth0 ${VIP}`]);
@@ -150,7 +161,11 @@ describe('Debian’s /etc/network/if-up.d/ucarp', { concurrency: 2 }, () => {
     const [first, second] = [lan.host(1), lan.host(2)];
     // As dpkg-divert and a file of two lines bring it about; bind mounts of `ip netns exec` are seen by nobody else.
     const wrapper = join(lan.folder, 'ucarp');
-    writeFileSync(wrapper, `#!/bin/sh\nexec ${process.execPath} ${CARP} ucarp "$@"\n`, { mode: 0o755 });
+    writeFileSync(
+      wrapper,
+      `#!/bin/sh\nexec ${process.execPath} ${CARP} ucarp --state=${lan.folder}/$IFACE-$IF_ADDRESS "$@"\n`,
+      { mode: 0o755 },
+    );
     const ifup = async (on: Machine, variables: Readonly<Record<string, string>>): Promise<void> => {
       const environment = {
         IFACE: 'eth0',

@@ -240,6 +240,11 @@ describe('carp ucarp', { concurrency: 2 }, () => {
     two.signal('SIGUSR1');
     await two.untilLine(/\[INFO\] MASTER on eth0 id 8$/, 2000);
     assert.deepEqual(await lan.holders('192.0.2.101'), ['h2']);
+    const late = start(lan, lenient, 'ours', options(lan, lenient, '--addr=192.0.2.102', '-v', '9', '-Szn'));
+    await late.untilLine(MASTER, START_MS);
+    await lan.untilHolders('192.0.2.102', ['h2'], 5000);
+    late.signal('SIGTERM');
+    assert.equal((await late.untilExit(8000)).code, 0, late.report());
     one.signal('SIGTERM');
     assert.equal((await one.untilExit(8000)).code, 0, one.report());
     two.signal('SIGTERM');
@@ -349,7 +354,7 @@ describe('carp ucarp', { concurrency: 2 }, () => {
     const host = lan.host(1);
     const told = script(lan, host, 'told', 'exec true');
     const ours = start(lan, host, 'ours', [
-      ...options(lan, host, `--addr=${VIP}/24`, '-n', '--addressing=interface', `--state=${join(lan.folder, 'state')}`),
+      ...options(lan, host, `--addr=${VIP}/24`, '-n', '--addressing=interface'),
       ...[`--upscript=${told}`, `--downscript=${told}`],
     ]);
     await ours.untilLine(MASTER, START_MS);
