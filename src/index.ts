@@ -15,6 +15,7 @@ export { loadConfig, parseConfig } from './config/load.ts';
 export type { GroupConfig, HostConfig, MqttConfig } from './config/types.ts';
 export { createHost } from './engine/create-host.ts';
 export type { EnvironmentOf, Host } from './engine/host.ts';
+export type { Finding, HintEvent, MismatchEvent } from './engine/mismatch.ts';
 export { EMPTY_SEGMENT, hearFrame, passTime, type Segment } from './engine/segment.ts';
 export type { SegmentChange, SegmentEvent } from './engine/segment-events.ts';
 export { type SegmentReport, type SpeakerReport, segmentReport, type WireReport } from './engine/segment-report.ts';
@@ -41,5 +42,8 @@ export type { Channel, ChannelOptions, Packet, Transport } from './ports/transpo
 export { type Cidr, formatCidr, type IpAddress, parseAddress, parseCidr } from './protocol/address.ts';
 export { type Advert, type DecodedAdvert, decodeAdvert, encodeAdvert } from './protocol/advert.ts';
 export { type Authenticator, authenticator, keyOf, type Sign } from './protocol/authentication.ts';
+export { diagnose, diagnosing, type Known, type Match, type Mistake } from './protocol/diagnosis.ts';
+export { type Diagnosis, diagnosisOf } from './protocol/diagnosis-text.ts';
 export { advertInterval, effectiveSkew, leaseSeconds, masterDownTime } from './protocol/timing.ts';
 export * from './protocol/units.ts';
+export { readVrrp, type Vrrp } from './protocol/vrrp.ts';

@@ -24,7 +24,8 @@ did not change go on undisturbed, and mistakes keep what runs.
 Each change of role is a line on stdout; what went wrong is told on stderr.
 
   -c, --config FILE  the file
-  --json             one object a line: {"event": "transition", ...} and {"event": "problem", ...}
+  --json             one object a line: {"event": "transition", ...}, {"event": "problem", ...}, and what is found out
+                     about peers: {"event": "auth-mismatch", ...} and {"event": "profile-hint", ...}
   --verbose          every decision on stderr, not only what went wrong`;
 
 /** After a defect, what still works is given this long to release the addresses; leases bound the rest. */

@@ -255,6 +255,46 @@ test('a peer that tells its demotion in byte 4 is a hint to the profile of OpenB
   }
 });
 
+const SYSTEMS = [
+  {
+    compatibility: 'netbsd',
+    addresses: ['2001:db8::64/64'],
+    says: /^fe80::c sums the IPv6 pseudo-header, as NetBSD does/,
+  },
+  {
+    compatibility: 'netbsd',
+    addresses: ['192.0.2.100/24', '2001:db8::64/64'],
+    says: /^192\.0\.2\.12 signs the automatic link-local address of its carp interface, as NetBSD does/,
+  },
+  {
+    compatibility: 'openbsd',
+    addresses: ['2001:db8::64/64', 'fe80::64/64'],
+    says: /^fe80::c signs without link-local addresses, as OpenBSD does/,
+  },
+] as const;
+
+for (const { compatibility, addresses, says } of SYSTEMS)
+  test(`a peer that sends as ${compatibility} (${addresses}) is understood, and its profile is a hint`, async () => {
+    const lan = virtualLan();
+    const shared = addresses.map(cidr);
+    const one = lan.start('one', { addresses: shared, advskew: advSkew(100) });
+    const found = findingsOf(one);
+    lan.start('two', { addresses: shared, compatibility });
+    await lan.pass(20_000);
+    assert.equal(one.host.status().groups[0]?.role, 'BACKUP');
+    const hints = found.filter(({ event }) => event === 'profile-hint');
+    assert.deepEqual(found, hints);
+    assert.ok(
+      hints.some((hint) => says.test(hint.detail)),
+      JSON.stringify(hints),
+    );
+    for (const hint of one.host.status().groups[0]?.hints ?? []) {
+      assert.equal(hint.compatibility, compatibility);
+      assert.match(hint.remedy, new RegExp(`^set \`compatibility: ${compatibility}\` for plant`));
+    }
+    assert.equal(new Set(hints.map(({ source }) => source)).size, hints.length, 'each source once');
+  });
+
 test('an equal rival that ucarp would rank otherwise than we do is a hint; one that both rank alike is none', async () => {
   // The host itself is 192.0.2.x: against 198.51.100.1 the first octet and the last disagree, against 198.51.100.250 not.
   for (const [source, hinted] of [
