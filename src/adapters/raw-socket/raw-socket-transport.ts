@@ -80,21 +80,14 @@ const openChannel = ({ module, interfaces, own }: Parts, options: ChannelOptions
     return socket;
   };
   /**
-   * A socket that was bound to an interface that has gone stays silent for ever, and says nothing. With each change of
-   * the interface the number behind its name is looked up, so that one which was made anew in the meantime is noticed.
+   * A socket that was bound to an interface that has gone stays silent for ever, and says nothing. One that was made anew
+   * under its name is seen as not existing in between (`interfaces.ts` of adapters/linux).
    */
-  const watchInterface = (index: number): void => {
-    const hasGone = (exists: boolean): boolean => {
-      try {
-        return !exists || interfaceIndex(module, name) !== index;
-      } catch {
-        return true;
-      }
-    };
+  const watchInterface = (): void => {
     undo.add(
       interfaces.watch(name).subscribe({
         next: ({ exists }) => {
-          if (hasGone(exists)) fail(noInterface(name, `interface ${name} has gone`));
+          if (!exists) fail(noInterface(name, `interface ${name} has gone`));
         },
         error: (error) => fail(noInterface(name, `interface ${name} cannot be watched any more`, error)),
       }),
@@ -108,8 +101,9 @@ const openChannel = ({ module, interfaces, own }: Parts, options: ChannelOptions
       ),
       sending: keep(openSender(module, { ...options, group, own }, index)),
     };
-    watchInterface(index);
-    if (undo.closed) throw noInterface(name);
+    watchInterface();
+    // The sockets are bound by name, which may be that of another interface by now.
+    if (undo.closed || interfaceIndex(module, name) !== index) throw noInterface(name);
     return found;
   };
   const opened = (): ReturnType<typeof open> => {
