@@ -6,35 +6,14 @@
  * too late: a lease is fenced only if nothing of it is under way in another process (see `lease-keeper.ts`). At two
  * renewals a second that is less than one percent of the event loop's time.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
-import {
-  asyncScheduler,
-  BehaviorSubject,
-  defer,
-  distinctUntilChanged,
-  finalize,
-  interval,
-  map,
-  merge,
-  NEVER,
-  type Observable,
-  repeat,
-  type SchedulerLike,
-  share,
-  skip,
-  startWith,
-  switchMap,
-  tap,
-  timer,
-} from 'rxjs';
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { CarpError } from '../../ports/error.ts';
 import type { Log } from '../../ports/log.ts';
 import { batchOutcomes, commandLine } from './iproute-commands.ts';
-import { monitor } from './iproute-monitor.ts';
-import { messageIn, networkIn } from './iproute-output.ts';
+import { iprouteEvents } from './iproute-events.ts';
+import { networkIn } from './iproute-output.ts';
 import { findIp, runIp } from './iproute-program.ts';
-import type { Kernel, KernelEvent } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { KOFFI } from './load-koffi.ts';
 import type { Network } from './network.ts';
 import { noSpawnPermission } from './no-spawn-permission.ts';
@@ -53,13 +32,8 @@ export interface IprouteKernelOptions {
 }
 
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
-/** How often the network is looked at for as long as nobody listens to it. */
-const POLL_MS = 250;
-const RESTART_MS = { shortest: 100, longest: 10_000 } as const;
 /** Lines of one batch: bounds how long the event loop stands still. */
 const BATCH_MAX = 1000;
-
-const OVERRUN: KernelEvent = { type: 'overrun' };
 
 const read = (ip: string): Network => {
   const { code, output, complaints } = runIp(ip, ['-j', 'addr', 'show']);
@@ -94,91 +68,10 @@ const transactSome = (ip: string, changes: readonly AddressChange[]): readonly O
   return outcomes;
 };
 
-/** What changes with links and addresses, at a tenth of a millisecond. Addresses of links that are down are not in it. */
-const glance = (): string => {
-  const folder = '/sys/class/net';
-  const states = namesIn(folder).map((name) => [
-    name,
-    ...['ifindex', 'flags', 'carrier'].map((file) => contentOf(`${folder}/${name}/${file}`)),
-  ]);
-  return JSON.stringify([states, networkInterfaces()]);
-};
-
-const namesIn = (folder: string): readonly string[] => {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-};
-
-/** `carrier` of a link that is down cannot be read: EINVAL. */
-const contentOf = (file: string): string => {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
-  }
-};
-
-/** For as long as nobody listens. The first look tells nothing: whoever subscribes has just looked. */
-const polled = (scheduler: SchedulerLike): Observable<KernelEvent> =>
-  interval(POLL_MS, scheduler).pipe(
-    startWith(0),
-    map(glance),
-    distinctUntilChanged(),
-    skip(1),
-    map(() => OVERRUN),
-  );
-
-interface Watching extends Required<Pick<IprouteKernelOptions, 'log' | 'receiveBuffer' | 'scheduler'>> {
-  readonly ip: string;
-  readonly setpriv: string | undefined;
-}
-
-const watch = ({ ip, setpriv, log, receiveBuffer, scheduler }: Watching): Observable<KernelEvent> =>
-  defer(() => {
-    const listening$ = new BehaviorSubject(false);
-    /** Runs that ended before they listened, one after the other. */
-    let failures = 0;
-    const run$ = defer(() => {
-      let listens = false;
-      // A setpriv that is too old for us must not stand in the way.
-      return monitor({ ip, setpriv: failures % 2 === 0 ? setpriv : undefined, receiveBuffer }).pipe(
-        tap((signal) => {
-          if (signal.type !== 'listening') return;
-          listens = true;
-          failures = 0;
-          listening$.next(true);
-        }),
-        map((signal): KernelEvent => (signal.type === 'line' ? (messageIn(signal.line) ?? OVERRUN) : OVERRUN)),
-        finalize(() => {
-          if (!listens) failures += 1;
-          listening$.next(false);
-        }),
-      );
-    });
-    const restarted$ = run$.pipe(
-      repeat({
-        delay: () => {
-          if (failures === 2) log('warn', `${ip} monitor does not run; the network is looked at every ${POLL_MS} ms`);
-          return timer(Math.min(RESTART_MS.shortest * 2 ** failures, RESTART_MS.longest), scheduler);
-        },
-      }),
-    );
-    return merge(
-      restarted$,
-      listening$.pipe(
-        distinctUntilChanged(),
-        switchMap((listens) => (listens ? NEVER : polled(scheduler))),
-      ),
-    );
-  }).pipe(share());
-
 /**
  * `read` and `transact` wait for a program of some milliseconds; a change of addresses that was refused by file
- * capabilities throws CARP_NO_PERMISSION, requests that are not about addresses throw CARP_NO_TRANSPORT. `events$` is
- * that of one `ip monitor`, and lets its subscribers look again where it is unsure.
+ * capabilities throws CARP_NO_PERMISSION, requests that are not about addresses throw CARP_NO_TRANSPORT. `events$` says
+ * that there is news, and lets its subscribers look.
  *
  * @throws CarpError CARP_NO_TRANSPORT where iproute2 is missing or busybox stands in for it
  */
@@ -186,15 +79,26 @@ export const createIprouteKernel = (options: IprouteKernelOptions): Kernel => {
   const { log, receiveBuffer = RECEIVE_BUFFER, scheduler = asyncScheduler } = options;
   const ip = findIp(options.ip);
   const setpriv = 'setpriv' in options ? options.setpriv : programPath('setpriv');
+  /** What has just been read: all who are told of news look at the same. */
+  let fresh: Network | undefined;
+  const look = (tell: (network: Network) => void): void => {
+    fresh = read(ip);
+    try {
+      tell(fresh);
+    } finally {
+      fresh = undefined;
+    }
+  };
   return {
-    read: () => read(ip),
+    read: () => fresh ?? read(ip),
     transact: (requests) => {
+      fresh = undefined;
       const changes = requests.map(changeOf);
       const outcomes: Outcome[] = [];
       for (let at = 0; at < changes.length; at += BATCH_MAX)
         outcomes.push(...transactSome(ip, changes.slice(at, at + BATCH_MAX)));
       return outcomes;
     },
-    events$: watch({ ip, setpriv, log, receiveBuffer, scheduler }),
+    events$: iprouteEvents({ ip, setpriv, receiveBuffer, look, log, scheduler }),
   };
 };
