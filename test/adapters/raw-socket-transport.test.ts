@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Order } from '../support/adapter-child.ts';
+import { ADVERT, advertOf, framesIn, marked, vector, withByte } from '../support/advert-frames.ts';
 import { missingForAgent, missingRawSocket } from '../support/requirements.ts';
 import { type AdapterChild, ip, VethPair } from '../support/veth-pair.ts';
 import { until } from '../support/wait.ts';
@@ -17,34 +18,6 @@ const B4 = '192.0.2.12';
 const A6 = 'fe80::ff:fe00:a';
 const A6_GLOBAL = '2001:db8::11';
 const B6_GLOBAL = '2001:db8::12';
-
-const vectors: readonly { readonly id: string; readonly frameHex: string }[] = JSON.parse(
-  readFileSync(new URL('../../../test/vectors/frames.json', import.meta.url), 'utf8'),
-);
-const vector = (id: string): string => {
-  const found = vectors.find((each) => each.id === id);
-  assert.ok(found, id);
-  return found.frameHex;
-};
-/** The advert in an Ethernet frame, hexadecimal: the last 36 bytes. */
-const advertOf = (frameHex: string): string => frameHex.slice(-72);
-const ADVERT = advertOf(vector('netbsd-v4-multicast'));
-const withByte = (index: number, value: number): string =>
-  `${ADVERT.slice(0, 2 * index)}${value.toString(16).padStart(2, '0')}${ADVERT.slice(2 * index + 2)}`;
-/** An advert that is not like others. */
-const marked = (mark: number): string => withByte(35, mark);
-
-/** Frames of a pcap file with Ethernet link type. */
-const framesIn = (pcap: Buffer): readonly string[] => {
-  const frames: string[] = [];
-  for (let at = 24; at + 16 <= pcap.length; ) {
-    const length = pcap.readUInt32LE(at + 8);
-    if (at + 16 + length > pcap.length) break;
-    frames.push(pcap.subarray(at + 16, at + 16 + length).toString('hex'));
-    at += 16 + length;
-  }
-  return frames;
-};
 
 type Opening = Extract<Order, { type: 'open' }>;
 type Choice = Partial<Opening> & Pick<Opening, 'channel' | 'family'>;
@@ -365,60 +338,6 @@ describe('the raw-socket transport', { skip: missingForAgent('tcpdump', 'tc') ||
     assert.equal(problem.code, 'CARP_NO_INTERFACE');
     assert.match(problem.message, /nowhere0/);
     assert.match(problem.remedy ?? '', /ip link/);
-  });
-
-  /** @param index - the number of the interface: it may come back with the same or with another */
-  const addLink = (index: number): void => {
-    ip('-n', pair.a, 'link', 'add', 'gone0', 'index', String(index), 'type', 'veth', 'peer', 'name', 'gone1');
-    ip('-n', pair.a, 'link', 'set', 'gone0', 'up');
-  };
-
-  test('an interface that is deleted ends the stream with an error', async () => {
-    for (const family of [4, 6] as const) {
-      addLink(4711);
-      const channel = await open(a, { channel: name(), interface: 'gone0', family });
-      ip('-n', pair.a, 'link', 'del', 'gone0');
-      const problem = await a.untilError(channel);
-      assert.equal(problem.code, 'CARP_NO_INTERFACE');
-      assert.match(problem.message, /gone0 has gone/);
-      const sent = await a.fails({ type: 'send', channel, payload: ADVERT, source: A4 });
-      assert.equal(sent.code, 'CARP_SEND');
-      await close(a, channel);
-    }
-  });
-
-  for (const [title, index] of [
-    ['the same number', 4711],
-    ['another number', 4712],
-  ] as const)
-    test(`so does one that is back at once with ${title}, and it can be opened again`, async () => {
-      addLink(4711);
-      const channel = await open(a, { channel: name(), interface: 'gone0', family: 4 });
-      await a.hold(channel, () => {
-        ip('-n', pair.a, 'link', 'del', 'gone0');
-        addLink(index);
-      });
-      assert.equal((await a.untilError(channel)).code, 'CARP_NO_INTERFACE');
-      await close(a, await open(a, { channel: name(), interface: 'gone0', family: 4 }));
-      ip('-n', pair.a, 'link', 'del', 'gone0');
-    });
-
-  test('so does one that is renamed', async () => {
-    addLink(4711);
-    const channel = await open(a, { channel: name(), interface: 'gone0', family: 4 });
-    ip('-n', pair.a, 'link', 'set', 'gone0', 'down');
-    ip('-n', pair.a, 'link', 'set', 'gone0', 'name', 'moved0');
-    assert.equal((await a.untilError(channel)).code, 'CARP_NO_INTERFACE');
-    ip('-n', pair.a, 'link', 'del', 'moved0');
-  });
-
-  test('an interface without IPv6 says so, and how to give it', async () => {
-    addLink(4711);
-    ip('-n', pair.a, 'link', 'set', 'gone0', 'mtu', '1000');
-    const problem = await a.fails(opening({ channel: name(), interface: 'gone0', family: 6 }));
-    assert.equal(problem.code, 'CARP_NO_INTERFACE');
-    assert.match(problem.message, /gone0 does not speak IPv6/);
-    ip('-n', pair.a, 'link', 'del', 'gone0');
   });
 
   test('channels leave no descriptors behind, opened or refused', async () => {
