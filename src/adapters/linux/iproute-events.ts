@@ -23,6 +23,7 @@ import {
   throttleTime,
   timer,
 } from 'rxjs';
+import { problemOf } from '../../ports/error.ts';
 import type { Log } from '../../ports/log.ts';
 import { glances } from './iproute-glance.ts';
 import { monitor } from './iproute-monitor.ts';
@@ -109,7 +110,8 @@ export const iprouteEvents = (options: IprouteEventsOptions): Observable<KernelE
       map(tellNews),
       retry({
         delay: (error: unknown) => {
-          if (!fails) log('warn', error instanceof Error ? error.message : String(error));
+          const { message, remedy } = problemOf(error);
+          if (!fails) log('warn', message, { remedy });
           fails = true;
           return timer(LOOK_AGAIN_MS, scheduler);
         },

@@ -8,7 +8,9 @@ import { PROGRAM_ENVIRONMENT, programPath } from './programs.ts';
  * `ip` answers within milliseconds. While it is waited for, the event loop stands still: one that does not answer is
  * killed, so that it cannot do later what has been given up.
  */
-const ANSWER_MS_MAX = 1000;
+const CHANGE_MS_MAX = 1000;
+/** A machine that is just starting may be that busy, and without knowing its network nothing goes on. */
+const READ_MS_MAX = 5000;
 const OUTPUT_MAX = 64 * 1024 * 1024;
 
 /** A run that ended by itself. */
@@ -18,20 +20,24 @@ export interface Ran {
   readonly complaints: string;
 }
 
-/** @throws CarpError CARP_ADDRESS when it cannot be started, or was killed */
-export const runIp = (ip: string, args: readonly string[], input = ''): Ran => {
+/**
+ * @param input - lines for a batch; without them, nothing is changed
+ * @throws CarpError CARP_ADDRESS when it cannot be started, or was killed
+ */
+export const runIp = (ip: string, args: readonly string[], input?: string): Ran => {
+  const timeout = input === undefined ? READ_MS_MAX : CHANGE_MS_MAX;
   const { status, signal, stdout, stderr, error } = spawnSync(ip, args, {
-    input,
+    input: input ?? '',
     env: PROGRAM_ENVIRONMENT,
     encoding: 'utf8',
-    timeout: ANSWER_MS_MAX,
+    timeout,
     killSignal: 'SIGKILL',
     maxBuffer: OUTPUT_MAX,
   });
   // EPIPE: it ended before it had read everything, and says why in its own words.
   if (status !== null) return { code: status, output: stdout, complaints: stderr };
   const timedOut = error !== undefined && 'code' in error && error.code === 'ETIMEDOUT';
-  const reason = timedOut ? `it did not answer within ${ANSWER_MS_MAX} ms` : (error?.message ?? `ended by ${signal}`);
+  const reason = timedOut ? `it did not answer within ${timeout} ms` : (error?.message ?? `ended by ${signal}`);
   throw new CarpError('CARP_ADDRESS', `${ip} failed: ${reason}`, {
     remedy: orKoffi(`look what it says: ${ip} ${args.join(' ')}`),
     cause: error,
