@@ -313,6 +313,19 @@ test('keepalived: what holds on some hosts only, what is included, and load bala
   assertRemark(imported, /Change all hosts of a group together/);
 });
 
+test('keepalived: a check whose command depends on the host is no check here', () => {
+  const imported = importText(
+    'keepalived',
+    'vrrp_script c {\n@a script /a\n@b script /b\n}\nvrrp_instance A {\ninterface eth0\nvirtual_router_id 5\n' +
+      'track_script {\nc\n}\nvirtual_ipaddress {\n@a 192.0.2.1\n192.0.2.2\n}\n}\n',
+  );
+  const { track, addresses } = only(imported);
+  assert.deepEqual([track, addresses], [[], ['192.0.2.2/32']]);
+  assertRemark(imported, /line 2: only on some hosts \(@a\): script \/a/);
+  assertRemark(imported, /line 12: only on some hosts \(@a\): 192\.0\.2\.1/);
+  assertRemark(imported, /line 9: c: not found/);
+});
+
 test('keepalived: a brace that is missing or too much is told with its line, and the rest is read', () => {
   const open = importText('keepalived', 'vrrp_instance A {\n interface eth0\n virtual_router_id 5\n');
   assert.equal(only(open).vhid, 5);

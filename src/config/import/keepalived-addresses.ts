@@ -41,14 +41,12 @@ export const readAddresses = (instance: readonly Line[], device: string | undefi
       remarks.push(
         `${place(outer.line)}: excluded addresses are like the others here: CARP signs them all, and sends none.`,
       );
-    for (const { line, words, condition } of outer.block ?? []) {
+    for (const { line, words } of outer.block ?? []) {
       const [first = '', ...rest] = words;
       const cidr = cidrOf(first);
       const options = optionsOf(rest);
       const elsewhere = options.get('dev');
-      if (condition !== undefined)
-        others.push(`${place(line)}: only on some hosts (${show(condition)}): ${showWords(words)}`);
-      else if (cidr === undefined) others.push(`${place(line)}: no address: ${showWords(words)}`);
+      if (cidr === undefined) others.push(`${place(line)}: no address: ${showWords(words)}`);
       else if (elsewhere !== undefined && elsewhere !== device)
         others.push(
           `${place(line)}: ${showWords(words)}: the addresses of a group are on its own interface; make another group on\n` +

@@ -65,9 +65,9 @@ export const readChecks = (
   const scripts = new Map<string, Known>();
   const processes = new Map<string, Known>();
   for (const { lines, place } of files)
-    for (const { line, words, block = [], condition } of lines) {
+    for (const { line, words, block = [] } of lines) {
       const [kind, name = ''] = words;
-      if (condition !== undefined || (kind !== 'vrrp_script' && kind !== 'vrrp_track_process')) continue;
+      if (kind !== 'vrrp_script' && kind !== 'vrrp_track_process') continue;
       const isScript = kind === 'vrrp_script';
       const known = isScript ? SCRIPT_WORDS : PROCESS_WORDS;
       const what = block.findLast((each) => each.words[0] === (isScript ? 'script' : 'process'));
@@ -120,14 +120,12 @@ export const watchedBy = (instance: readonly Line[], { scripts, processes }: Che
   for (const outer of instance) {
     const find = kinds[outer.words[0] ?? ''];
     if (find === undefined) continue;
-    for (const { line, words, condition } of outer.block ?? []) {
+    for (const { line, words } of outer.block ?? []) {
       const [name = '', ...rest] = words;
       const known = find(name);
       const at = rest.indexOf('weight');
       const weight = at === -1 ? (known?.weight ?? 0) : numberOf(rest[at + 1], 0);
-      if (condition !== undefined)
-        remarks.push(`${place(line)}: only on some hosts (${show(condition)}): ${showWords(words)}`);
-      else if (known === undefined) remarks.push(`${place(line)}: ${showWords(words)}: not found in these files`);
+      if (known === undefined) remarks.push(`${place(line)}: ${showWords(words)}: not found in these files`);
       else if (rest.includes('reverse'))
         remarks.push(`${place(line)}: ${showWords(words)}: a check that is good when it fails has no equivalent`);
       else if (!track.some((each) => each.name === known.check.name)) {

@@ -3,7 +3,7 @@ import { type GroupDraft, type Remark, type Setting, setting, settings } from '.
 import { type Addresses, readAddresses } from './keepalived-addresses.ts';
 import { type Checks, type Watched, watchedBy } from './keepalived-checks.ts';
 import { hooksOf } from './keepalived-hooks.ts';
-import { type Line, numberOf, quoted } from './keepalived-text.ts';
+import { conditionalRemark, type Line, numberOf, quoted, unconditional } from './keepalived-text.ts';
 import { type Place, show } from './source.ts';
 
 const SKEW_MAX = 254;
@@ -112,7 +112,10 @@ const secretOf = (block: readonly Line[], place: Place): Pick<GroupDraft, 'secre
 
 export const groupOf = (name: string, instance: Line, around: Surroundings): GroupDraft => {
   const { place, checks, syncOf, defaults } = around;
-  const block = (instance.block ?? []).filter(({ condition }) => condition === undefined);
+  const conditions: Remark[] = [];
+  const block = unconditional(instance.block ?? [], (line) =>
+    conditions.push(`${place(line.line)}: ${conditionalRemark(line)}`),
+  );
   const addresses: Addresses = readAddresses(block, textOf(block, 'interface'), place);
   const watched = watchedBy(block, checks, place);
   const priority = numberOf(textOf(block, 'priority')) ?? 100;
@@ -129,10 +132,8 @@ export const groupOf = (name: string, instance: Line, around: Surroundings): Gro
   const sync = syncOf.get(name);
   const hooks = hooksOf(name, priority, block, place);
   const { secret, remarks: secretRemarks } = secretOf(block, place);
-  const others = (instance.block ?? []).flatMap((line): Remark[] => {
+  const others = block.flatMap((line): Remark[] => {
     const [word = ''] = line.words;
-    if (line.condition !== undefined)
-      return [`${place(line.line)}: only on some hosts (${show(line.condition)}): ${quoted(line)}; set it on those`];
     if (SILENT.has(word)) return [];
     const reason = REASONS[word] ?? 'no equivalent';
     const inside = word.startsWith('virtual_r')
@@ -181,6 +182,7 @@ export const groupOf = (name: string, instance: Line, around: Surroundings): Gro
       ...peerRemarks,
       ...hooks.remarks,
       ...watched.remarks,
+      ...conditions,
       ...others,
     ],
     ...(secret === undefined ? {} : { secret }),

@@ -3,7 +3,7 @@
  * run or included. Pure, bounded, never throws.
  */
 
-import { showWords } from './source.ts';
+import { show, showWords } from './source.ts';
 
 export interface Line {
   /** From 1. */
@@ -147,6 +147,19 @@ export const readKeepalived = (text: string): Tree => {
   }
   return { lines: top.block, faults };
 };
+
+/** The lines that hold on every host, at all depths. Those of some hosts only are told. */
+export const unconditional = (lines: readonly Line[], tell: (line: Line) => void): readonly Line[] =>
+  lines.flatMap((line) => {
+    if (line.condition === undefined)
+      return [line.block === undefined ? line : { ...line, block: unconditional(line.block, tell) }];
+    tell(line);
+    return [];
+  });
+
+/** For people: what of it, and on which hosts. */
+export const conditionalRemark = (line: Line): string =>
+  `only on some hosts (${show(line.condition ?? '')}): ${quoted(line)}; set it on those`;
 
 /** As it is quoted in a remark. */
 export const quoted = ({ words, block }: Line): string => `${showWords(words)}${block === undefined ? '' : ' { … }'}`;

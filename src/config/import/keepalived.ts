@@ -2,9 +2,9 @@
 import { type Draft, type GroupDraft, type Remark, type Setting, setting } from './draft.ts';
 import { readChecks } from './keepalived-checks.ts';
 import { type Defaults, groupOf, merged } from './keepalived-instance.ts';
-import { type Line, numberOf, quoted, readKeepalived } from './keepalived-text.ts';
+import { conditionalRemark, type Line, numberOf, quoted, readKeepalived, unconditional } from './keepalived-text.ts';
 import { GROUPS_MAX } from './settle.ts';
-import { type Place, placeIn, type Source, show } from './source.ts';
+import { type Place, placeIn, type Source } from './source.ts';
 
 const HEAD: readonly Remark[] = [
   'Made from the configuration of keepalived, which speaks VRRP. CARP is another protocol: hosts with one do not hear those\n' +
@@ -20,9 +20,7 @@ const defaultsOf = (top: readonly Line[], place: Place, tail: Remark[]): Default
   for (const { block = [] } of top.filter(({ words }) => words[0] === 'global_defs'))
     for (const line of block) {
       const [word, value] = line.words;
-      if (line.condition !== undefined)
-        tail.push(`${place(line.line)}: only on some hosts (${show(line.condition)}): ${quoted(line)}`);
-      else if (word === 'vrrp_garp_master_refresh') refresh = numberOf(value);
+      if (word === 'vrrp_garp_master_refresh') refresh = numberOf(value);
       else if (word === 'vrrp_startup_delay' && numberOf(value) !== undefined)
         host.push(setting('startDelay', numberOf(value), `${place(line.line)}: vrrp_startup_delay`));
       else if (word === 'router_id')
@@ -72,22 +70,24 @@ export const importKeepalived = (sources: readonly Source[]): Draft => {
   const tail: Remark[] = [];
   const groups: GroupDraft[] = [];
   const host: Setting[] = [];
-  const trees = sources.map((source) => ({ place: placeIn(source, sources), tree: readKeepalived(source.text) }));
+  const trees = sources.map((source) => {
+    const place = placeIn(source, sources);
+    const { lines: all, faults } = readKeepalived(source.text);
+    tail.push(...faults.map(({ line, message }) => `${place(line)}: ${message}`));
+    const tell = (line: Line): unknown => tail.push(`${place(line.line)}: ${conditionalRemark(line)}`);
+    // An instance tells its conditions itself.
+    const isWhole = ({ words, condition }: Line): boolean => words[0] === 'vrrp_instance' && condition === undefined;
+    return { place, lines: all.flatMap((line) => (isWhole(line) ? [line] : unconditional([line], tell))) };
+  });
   // Scripts and syncs may stand in another file than the instances.
-  const checks = readChecks(
-    trees.map(({ tree, place }) => ({ lines: tree.lines, place })),
-    tail,
-  );
-  const syncOf = new Map(trees.flatMap(({ tree, place }) => [...syncGroups(tree.lines, place, tail)]));
-  for (const { place, tree } of trees) {
-    tail.push(...tree.faults.map(({ line, message }) => `${place(line)}: ${message}`));
-    const defaults = defaultsOf(tree.lines, place, tail);
+  const checks = readChecks(trees, tail);
+  const syncOf = new Map(trees.flatMap(({ lines, place }) => [...syncGroups(lines, place, tail)]));
+  for (const { place, lines } of trees) {
+    const defaults = defaultsOf(lines, place, tail);
     host.push(...defaults.host);
-    for (const line of tree.lines) {
+    for (const line of lines) {
       const [word = '', name] = line.words;
-      if (line.condition !== undefined)
-        tail.push(`${place(line.line)}: only on some hosts (${show(line.condition)}): ${quoted(line)}`);
-      else if (word === 'vrrp_instance')
+      if (word === 'vrrp_instance')
         groups.push(groupOf(name ?? `line ${line.line}`, line, { place, checks, syncOf, defaults }));
       else if (!KNOWN.has(word)) tail.push(unknownRemark(line, place));
     }
