@@ -1,8 +1,11 @@
 /** Who plays: hosts of every system, ours in each profile, that can crash and boot again. */
+import { ReplayGuard } from '../../src/engine/replay-guard.ts';
+import { ReplayMemory } from '../../src/engine/replay-memory.ts';
 import type { Family, IpAddress } from '../../src/protocol/address.ts';
 import { DIALECTS } from '../../src/protocol/dialect.ts';
+import { type Millis, millis } from '../../src/protocol/units.ts';
 import { MachineHost } from './machine-host.ts';
-import type { Lan } from './machine-lan.ts';
+import type { Lan, LanAdvert } from './machine-lan.ts';
 import { ip, settingsOf } from './machine-words.ts';
 import { FREEBSD, NETBSD, OPENBSD } from './model-kernels.ts';
 import { type Peer, type PeerOptions, span, ticks } from './model-peer.ts';
@@ -16,6 +19,8 @@ export interface Part extends Required<PeerOptions> {
   /** Last part of its addresses. */
   readonly last: number;
   readonly families: readonly [Family, ...Family[]];
+  /** Ours with its replay guard, as it is shipped. */
+  readonly guarded?: boolean;
 }
 
 const isSystem = (role: Role): role is System => !role.startsWith('ours');
@@ -33,12 +38,34 @@ const sourcesOf = ({ families, last }: Part): readonly [IpAddress, ...IpAddress[
   return [addressOf(first, last), ...more.map((family) => addressOf(family, last))];
 };
 
-const hostOf = (lan: Lan, part: Part): Peer => {
+/** Whatever it refuses in a story is genuine, as nobody replays anything. What it remembers outlives a crash. */
+class Guard {
+  refused = 0;
+  readonly #guard = new ReplayGuard(new ReplayMemory());
+  readonly #silence: Millis;
+
+  constructor({ base, skew }: Part) {
+    this.#silence = millis(span({ base: 3 * base, skew }));
+  }
+
+  readonly admits = ({ counter, source }: LanAdvert, at: Millis): boolean => {
+    const isFresh = this.#guard.isFresh({ counter, source: source.text, at }, 'auto', this.#silence);
+    if (!isFresh) this.refused++;
+    return isFresh;
+  };
+}
+
+const hostOf = (lan: Lan, part: Part, guard: Guard | undefined): Peer => {
   const { role, base, skew, preempt, families } = part;
   if (isSystem(role)) return modelOf(role, lan, sourcesOf(part), part);
   const { tieBreak, demotes, clampsSkew, pseudoHeader } = DIALECTS[profileOf(role)];
   const settings = settingsOf(`${base}/${skew}`, { preempt, families, tieBreak, demotes, clampsSkew });
-  return new MachineHost(lan, sourcesOf(part), settings, { pseudoHeader });
+  return new MachineHost(
+    lan,
+    sourcesOf(part),
+    settings,
+    guard === undefined ? { pseudoHeader } : { pseudoHeader, guard: guard.admits },
+  );
 };
 
 /** ucarp looks at its link every 10 s while it has none, and sees nothing for 3 s after SIGUSR2 (ucarp.md 2 and 9). */
@@ -47,6 +74,7 @@ const UCARP_SLEEP_MS = { unplug: 10_000, stepDown: 3000 } as const;
 /** One seat of a story: a host, what is wrong with it, and the one that boots in its place when it is gone. */
 export class Actor {
   readonly part: Part;
+  readonly #guard: Guard | undefined;
   readonly #lan: Lan;
   #host: Peer;
   #gone = false;
@@ -57,11 +85,17 @@ export class Actor {
   constructor(lan: Lan, part: Part) {
     this.#lan = lan;
     this.part = part;
-    this.#host = hostOf(lan, part);
+    this.#guard = part.guarded === true && isOurs(part.role) ? new Guard(part) : undefined;
+    this.#host = hostOf(lan, part, this.#guard);
   }
 
   get host(): Peer {
     return this.#host;
+  }
+
+  /** How many genuine adverts its replay guard has refused. */
+  get refused(): number {
+    return this.#guard?.refused ?? 0;
   }
 
   /** For how long it may notice nothing after all is healed, because it sleeps. In ms. */
@@ -107,7 +141,7 @@ export class Actor {
     this.#lan.plug(this.#host, true);
     if (this.#gone) {
       this.#lan.crash(this.#host);
-      this.#host = hostOf(this.#lan, this.part);
+      this.#host = hostOf(this.#lan, this.part, this.#guard);
       if (this.#host instanceof MachineHost) this.#host.comeAfter(this.#leaseEnd);
       this.#host.start();
     } else if (this.#demoted) this.#host.restore();

@@ -13,10 +13,11 @@ export interface Casting {
   readonly roles: readonly [Role, ...Role[]];
   /** One of these is drawn. */
   readonly families: readonly [Part['families'], ...Part['families'][]];
+  readonly guarded?: boolean;
 }
 
 /** Skews that are often equal, sometimes far apart; addresses in any order. */
-const castParts = ({ random }: Lan, { roles, families }: Casting): readonly Part[] => {
+const castParts = ({ random }: Lan, { roles, families, guarded = false }: Casting): readonly Part[] => {
   const common = random.pick([0, 0, 50, 100, 200]);
   const spoken = random.pick(families);
   const lasts = roles.map((_, i) => 10 + 10 * i);
@@ -27,6 +28,7 @@ const castParts = ({ random }: Lan, { roles, families }: Casting): readonly Part
     skew: random.pick([common, common, 0, 1, 100, 254]),
     preempt: random.chance(0.4),
     families: spoken,
+    guarded,
   }));
 };
 
