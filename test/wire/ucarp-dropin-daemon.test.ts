@@ -187,10 +187,21 @@ describe('Debian’s /etc/network/if-up.d/ucarp', { concurrency: 2 }, () => {
     // The unused ones too: Debian's default scripts are `ifup eth0:ucarp`, which these replace.
     await ifup(first, { IF_UCARP_ADVSKEW: '0', IF_UCARP_ADVBASE: '1', IF_UCARP_MASTER: 'yes', IF_UCARP_XPARAM: 'x' });
     await lan.untilHolders(VIP, ['h1'], START_MS);
+    // As `ifdown eth0; ifup eth0`: ucarp would have ended, ours has not, and the second call is no error.
+    await run('ip', '-n', first.namespace, 'link', 'set', 'eth0', 'down');
+    await lan.untilHolders(VIP, [], START_MS);
+    await run('ip', '-n', first.namespace, 'link', 'set', 'eth0', 'up');
+    await ifup(first, { IF_UCARP_ADVSKEW: '0', IF_UCARP_ADVBASE: '1', IF_UCARP_MASTER: 'yes', IF_UCARP_XPARAM: 'x' });
+    await lan.untilHolders(VIP, ['h1'], START_MS);
     await ifup(second, { IF_UCARP_ADVSKEW: '100', IF_UCARP_DEADRATIO: '2', IF_UCARP_MASTER: 'no' });
     assert.deepEqual(await running(lan, first), ['ucarp']);
     assert.deepEqual(await running(lan, second), ['ucarp']);
-    assert.deepEqual(calls(lan, first), [`down eth0 ${VIP} x`, `up eth0 ${VIP} x`]);
+    assert.deepEqual(calls(lan, first), [
+      `down eth0 ${VIP} x`,
+      `up eth0 ${VIP} x`,
+      `down eth0 ${VIP} x`,
+      `up eth0 ${VIP} x`,
+    ]);
     await lan.powerOff(first);
     await until('the second to hold it', START_MS, async () => (await lan.holders(VIP)).includes('h2'));
     assert.deepEqual(calls(lan, second), [`down eth0 ${VIP}`, `up eth0 ${VIP}`]);
