@@ -94,7 +94,7 @@ const counterEvidence = ({ same, next, stride, jump }: CounterSteps): Evidence |
   if (stride > 0 && stride >= jump) return { reason: 'the counter advances by a stride', fits: [OURS] };
   if (same > jump && next === 0) return { reason: 'the counter is constant', fits: ['openbsd'] };
   if (next > 0) return { reason: 'the counter goes on by one', fits: ['freebsd', 'netbsd', 'ucarp'] };
-  return jump > 0 && same === 0
+  return jump > same
     ? { reason: 'the counter is random in each advert', fits: ['freebsd', 'netbsd', 'ucarp'] }
     : undefined;
 };
@@ -120,28 +120,31 @@ const tosEvidence = ({ family, tos }: Traits): Evidence => {
   return { reason, fits: ['freebsd', OURS] };
 };
 
-/** The surest first. Our own profiles imitate all but the counter. */
-const carpEvidence = (traits: Traits): readonly Evidence[] => {
-  const found: readonly (Evidence | undefined | false)[] = [
+const present = (found: readonly (Evidence | undefined | false)[]): readonly Evidence[] =>
+  found.filter((each) => each !== undefined && each !== false);
+
+/** What settings and the network do not change. Our own profiles imitate all but the counter. */
+const sureEvidence = (traits: Traits): readonly Evidence[] =>
+  present([
     traits.family === 6 && { reason: 'IPv6', fits: ['freebsd', 'openbsd', 'netbsd', OURS] },
     counterEvidence(traits.steps),
     traits.countsDemotion && { reason: 'a demotion count in byte 4', fits: ['openbsd', OURS] },
     traits.pseudoHeader && { reason: 'a checksum with pseudo-header', fits: ['netbsd', OURS] },
     traits.subSecond && { reason: 'advbase 0', fits: ['openbsd', 'netbsd', 'ucarp', OURS] },
     traits.mac !== undefined && MAC_EVIDENCE[traits.mac],
+  ]);
+
+/** The surest first. */
+const doubtfulEvidence = (traits: Traits): readonly Evidence[] =>
+  present([
     traits.saidFarewell && { reason: 'it said farewell', fits: ['openbsd', 'netbsd', OURS] },
     traits.hasId === true && { reason: 'an IP id', fits: ['openbsd', 'ucarp'] },
     traits.hasId === false && { reason: 'IP id 0', fits: ['freebsd', 'netbsd', OURS] },
     tosEvidence(traits),
-  ];
-  return found.filter((each) => each !== undefined && each !== false);
-};
+  ]);
 
 const fitting = (evidence: readonly Evidence[]): readonly System[] =>
   CARP_SYSTEMS.filter((system) => evidence.every(({ fits }) => fits.includes(system)));
-
-/** TOS, then IP id, then farewell: how many of the least sure traits may be wrong. */
-const DOUBTFUL = 3;
 
 export const UNKNOWN: SystemGuess = { system: 'unknown', candidates: [], reasons: [] };
 
@@ -150,15 +153,16 @@ const guessOf = (candidates: readonly System[], reasons: readonly string[]): Sys
   return { system: only !== undefined && others.length === 0 ? only : 'unknown', candidates, reasons };
 };
 
-/** Whom a CARP speaker's traits fit. If nobody's fit all, the least sure ones are left out one by one. */
+/** Whom a CARP speaker's traits fit. If nobody's fit all, the doubtful ones are left out, one by one from the last. */
 export const guessSystem = (traits: Traits): SystemGuess => {
-  const evidence = carpEvidence(traits);
-  for (let leftOut = 0; leftOut <= DOUBTFUL && leftOut < evidence.length; leftOut++) {
-    const used = evidence.slice(0, evidence.length - leftOut);
+  const sure = sureEvidence(traits);
+  const doubtful = doubtfulEvidence(traits);
+  for (let count = doubtful.length; count >= 0; count--) {
+    const used = [...sure, ...doubtful.slice(0, count)];
     const candidates = fitting(used);
     if (candidates.length > 0) return guessOf(candidates, reasonsOf(used));
   }
-  return { ...UNKNOWN, reasons: evidence.map(({ reason }) => reason) };
+  return { ...UNKNOWN, reasons: reasonsOf([...sure, ...doubtful]) };
 };
 
 /** Only what rules somebody out is a reason. */
