@@ -1,4 +1,4 @@
-/** `ip monitor` is another process: what becomes of it, and of us without it. */
+/** ip as another process: what becomes of it and of us, and whether both mean the same interface. */
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,6 +37,22 @@ const untilAddresses = (child: LeaseProcess, expected: readonly string[]): Promi
     () => child.states.at(-1)?.addresses.join() === expected.join(),
     () => JSON.stringify(child.states),
   );
+
+describe('ip -batch', { skip: missingForWire('ip') }, () => {
+  test('an interface that is called like the number of another is not mistaken for it', async (t) => {
+    const namespace = await Namespace.create(t, 'iproute');
+    const [{ ifindex }] = JSON.parse(await namespace.ip('-j', 'link', 'show', 'dev', 'eth0')) as [{ ifindex: number }];
+    await namespace.ip('link', 'add', `if${ifindex}`, 'type', 'veth', 'peer', 'name', 'other0');
+    const child = namespace.start();
+    const { message, remedy } = await child.refusal(child.take('g', ['192.0.2.100/24']));
+    assert.match(message, new RegExp(`takes interface number ${ifindex} for the one that is called if${ifindex}`));
+    assert.match(remedy ?? '', new RegExp(`ip link set if${ifindex} name `));
+    for (const device of ['eth0', `if${ifindex}`]) assert.deepEqual(await namespace.cidrs(device), []);
+    await namespace.ip('link', 'set', `if${ifindex}`, 'name', 'lan0');
+    await child.take('g', ['192.0.2.100/24']);
+    assert.deepEqual(await namespace.cidrs(), ['192.0.2.100/24']);
+  });
+});
 
 describe('ip monitor', { skip: missingForWire('ip') }, () => {
   test('ends with the process that started it, however that dies', { skip: missingForWire('setpriv') }, async (t) => {

@@ -6,6 +6,7 @@
  * too late: a lease is fenced only if nothing of it is under way in another process (see `lease-keeper.ts`). At two
  * renewals a second that is less than one percent of the event loop's time.
  */
+import { readFileSync } from 'node:fs';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { CarpError } from '../../ports/error.ts';
 import type { Log } from '../../ports/log.ts';
@@ -17,6 +18,7 @@ import type { Kernel } from './kernel.ts';
 import { KOFFI } from './load-koffi.ts';
 import type { Network } from './network.ts';
 import { noSpawnPermission } from './no-spawn-permission.ts';
+import { orKoffi } from './or-koffi.ts';
 import { programPath } from './programs.ts';
 import { type AddressChange, Errno, type Outcome, type RouteRequest } from './rtnetlink.ts';
 
@@ -56,7 +58,28 @@ const changeOf = ({ change }: RouteRequest): AddressChange => {
   });
 };
 
+/** ip reads `if7` as a name before it reads it as a number: the address would go to another interface. */
+const refuseMisleadingNames = (changes: readonly AddressChange[]): void => {
+  for (const index of new Set(changes.map(({ place }) => place.index))) {
+    const name = `if${index}`;
+    const real = indexOf(name);
+    if (real === undefined || real === index) continue;
+    throw new CarpError('CARP_NO_INTERFACE', `ip takes interface number ${index} for the one that is called ${name}`, {
+      remedy: orKoffi(`give that one another name: ip link set ${name} name lan${real}`),
+    });
+  }
+};
+
+const indexOf = (name: string): number | undefined => {
+  try {
+    return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'latin1'));
+  } catch {
+    return undefined;
+  }
+};
+
 const transactSome = (ip: string, changes: readonly AddressChange[]): readonly Outcome[] => {
+  refuseMisleadingNames(changes);
   const { code, complaints } = runIp(ip, ['-force', '-batch', '-'], changes.map(commandLine).join(''));
   const outcomes = batchOutcomes(changes.length, code, complaints);
   if (outcomes === undefined)

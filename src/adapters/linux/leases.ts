@@ -190,6 +190,7 @@ class KernelLeases implements Leases {
       removeLeased(this.#kernel, this.#log, places, seconds);
       const message = error instanceof Error ? error.message : String(error);
       return new CarpError('CARP_ADDRESS', `the addresses of ${request.group} could not be set: ${message}`, {
+        remedy: error instanceof CarpError ? error.remedy : undefined,
         cause: error,
       });
     }
