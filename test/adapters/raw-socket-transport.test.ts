@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Order } from '../support/adapter-child.ts';
 import { ADVERT, advertOf, framesIn, marked, vector, withByte } from '../support/advert-frames.ts';
-import { missingForAgent, missingRawSocket } from '../support/requirements.ts';
+import { missingForAgent, missingRawSocket, toolPath } from '../support/requirements.ts';
 import { type AdapterChild, ip, VethPair } from '../support/veth-pair.ts';
 import { until } from '../support/wait.ts';
 
@@ -124,6 +124,33 @@ describe('the raw-socket transport', { skip: missingForAgent('tcpdump', 'tc') ||
     await close(a, sender);
     await close(b, receiver);
     await close(b, sighted);
+  });
+
+  /** What the README advises to those who set checkTtl. */
+  test('a rule of the firewall checks the hop limits that raw-socket cannot see', async (t) => {
+    if (toolPath('nft') === undefined) return t.skip('needs nft: apt-get install nftables');
+    const nft = (...args: readonly string[]): void => {
+      execFileSync('ip', ['netns', 'exec', pair.b, 'nft', ...args], { stdio: 'pipe' });
+    };
+    try {
+      nft('add', 'table', 'ip6', 'carp');
+    } catch {
+      return t.skip('needs a kernel with nf_tables');
+    }
+    const receiver = await open(b, { channel: name(), family: 6 });
+    const forged = { type: 'forge', interface: 'eth0', source: A6_GLOBAL, destination: B6_GLOBAL } as const;
+    await a.tell({ ...forged, ttl: 33, payload: marked(1) });
+    await b.untilPackets(receiver, 1);
+    nft('add', 'chain', 'ip6', 'carp', 'input', '{ type filter hook input priority 0; }');
+    nft('add', 'rule', 'ip6', 'carp', 'input', 'meta', 'l4proto', '112', 'ip6', 'hoplimit', '!=', '255', 'drop');
+    await a.tell({ ...forged, ttl: 33, payload: marked(2) });
+    await a.tell({ ...forged, ttl: 255, payload: marked(3) });
+    assert.deepEqual(
+      (await b.untilPackets(receiver, 2)).map(({ payload }) => payload),
+      [marked(1), marked(3)],
+    );
+    nft('delete', 'table', 'ip6', 'carp');
+    await close(b, receiver);
   });
 
   test('broadcast frames are refused, with what can send them', async () => {
