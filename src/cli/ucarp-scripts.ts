@@ -23,10 +23,17 @@ export interface ScriptsOptions {
   readonly log: Log;
   /** What the scripts print. */
   readonly onOutput: (text: string, stream: 'stdout' | 'stderr') => void;
+  /** How much longer than the engine wants it an address stays; default: `HEAD_START_MS`. */
+  readonly headStartMs?: number;
   /** @default runs the command */
   readonly run?: (command: readonly string[]) => Promise<CommandOutcome>;
 }
 
+/**
+ * A successor of ours claims, and then runs its up script, while this host runs its down script: whichever is quicker
+ * decides whether there are two holders for a moment, whose neighbours have been told of the new one, or none.
+ */
+const HEAD_START_MS = 100;
 /** Neighbours that were deaf for a moment hear it again, after a script that took longer than the engine's first burst. */
 const ANNOUNCE = { count: 3, gapMs: 100 } as const;
 
@@ -114,10 +121,18 @@ export class VipScripts {
     await Promise.resolve();
     while (this.#wanted !== undefined && this.#wanted !== this.#done) {
       const direction = this.#wanted;
+      if (direction === 'down' && this.#done === 'up' && (await this.#isWantedAgain())) continue;
       const failures = await this.#callForEach(direction);
       this.#done = direction;
       if (direction === 'up' && this.#wanted === 'up') this.#settleUp(failures);
     }
+  }
+
+  /** Whether the head start of a successor has shown that there is none. */
+  async #isWantedAgain(): Promise<boolean> {
+    const { holdAddresses, headStartMs = HEAD_START_MS } = this.#options;
+    if (holdAddresses && headStartMs > 0) await new Promise((resolve) => setTimeout(resolve, headStartMs));
+    return this.#wanted === 'up';
   }
 
   async #callForEach(direction: Direction): Promise<ReadonlyMap<Cidr, string>> {

@@ -27,6 +27,7 @@ const bench = (more: Partial<ScriptsOptions> = {}) => {
     interface: 'eth0',
     addresses: [VIP],
     timeoutMs: 1000,
+    headStartMs: 0,
     has: ({ text }) => held.has(text),
     holdAddresses: true,
     log: (level, message, { remedy } = {}) => void logged.push(`${level} ${message} ${remedy ?? ''}`.trim()),
@@ -135,6 +136,28 @@ describe('the scripts of carp ucarp', () => {
     await end();
     await scripts.settled();
     assert.deepEqual(started.at(-1), '/down eth0 192.0.2.100');
+  });
+
+  test('a successor has a head start for its up script, and a MASTER that comes back within it keeps the address', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { scripts, ports, started, end, turn } = bench({ headStartMs: 100 });
+    const first = ports.addresses.take(REQUEST);
+    await end();
+    first.release();
+    await turn();
+    const second = ports.addresses.take(REQUEST);
+    t.mock.timers.tick(100);
+    await scripts.settled();
+    assert.deepEqual(started, ['/up eth0 192.0.2.100']);
+    second.release();
+    await turn();
+    t.mock.timers.tick(99);
+    await turn();
+    assert.deepEqual(started, ['/up eth0 192.0.2.100']);
+    t.mock.timers.tick(1);
+    await end();
+    await scripts.settled();
+    assert.deepEqual(started, ['/up eth0 192.0.2.100', '/down eth0 192.0.2.100']);
   });
 
   test('an up script that fails without its address means that the address is lost, and one with it does not', async () => {

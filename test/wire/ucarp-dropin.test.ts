@@ -7,6 +7,7 @@ import { Capture } from '../support/capture.ts';
 import { CARP } from '../support/carp.ts';
 import { addingScript, calls, options, script, start, understood } from '../support/dropin.ts';
 import { Lan, type Machine, run } from '../support/netns.ts';
+import { Prober } from '../support/prober.ts';
 import { missingForAgent } from '../support/requirements.ts';
 import { monotonicMs, until } from '../support/wait.ts';
 
@@ -106,10 +107,16 @@ describe('carp ucarp', { concurrency: 2 }, () => {
 
     const peer = start(lan, second, 'ucarp', options(lan, second, `--addr=${VIP}`, '-zn', '-k', '20'));
     await capture.untilAdverts(first, 5, UCARP_MS);
+    const prober = await Prober.start(lan, VIP);
+    await prober.untilAnsweredBy('h1', 5000);
     const asked = monotonicMs();
     ours.signal('SIGUSR2');
     const took = await ours.untilLine(/192\.0\.2\.12 has taken over after \d+ ms/, START_MS);
     await lan.untilHolders(VIP, ['h2'], 5000);
+    await prober.untilAnsweredBy('h2', 5000);
+    const silence = prober.longestSilence(asked - 100);
+    t.diagnostic(`the address was silent for ${silence.toFixed(0)} ms`);
+    assert.ok(silence < 1000, `silent for ${silence} ms: ucarp alone takes 2500`);
     t.diagnostic(`ucarp spoke ${(took.at - asked).toFixed(0)} ms after SIGUSR2`);
     await capture.untilAdverts(second, 3, UCARP_MS);
     assert.deepEqual(await lan.holders(VIP), ['h2']);
@@ -128,12 +135,19 @@ describe('carp ucarp', { concurrency: 2 }, () => {
     await two.untilLine(BACKUP, START_MS);
     // A BACKUP obeys the farewell of a MASTER that it knows.
     await capture.untilAdverts(first, 2, START_MS);
+    const prober = await Prober.start(lan, VIP);
+    await prober.untilAnsweredBy('h1', 5000);
     let asked = monotonicMs();
     one.signal('SIGUSR2');
     let took = (await two.untilLine(MASTER, START_MS)).at - asked;
     t.diagnostic(`MASTER ${took.toFixed(0)} ms after SIGUSR2`);
     assert.ok(took < 1000, `${took} ms`);
     await lan.untilHolders(VIP, ['h2'], 5000);
+    await prober.untilAnsweredBy('h2', 5000);
+    // The scripts of both hosts take their time, at the same time.
+    const silence = prober.longestSilence(asked);
+    t.diagnostic(`the address was silent for ${silence.toFixed(0)} ms`);
+    assert.ok(silence < 1000, `silent for ${silence} ms`);
     await capture.untilAdverts(second, 2, START_MS);
     asked = monotonicMs();
     two.signal('SIGTERM');
