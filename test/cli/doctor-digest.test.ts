@@ -1,11 +1,16 @@
 /** What carp decode says of adverts of real kernels and of ucarp when we are the ones who are set up differently. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createSigner } from '../../src/adapters/node/hmac.ts';
 import { statusLines } from '../../src/cli/status-text.ts';
 import type { HintEvent, MismatchEvent } from '../../src/engine/mismatch.ts';
+import { encodeAdvert } from '../../src/protocol/advert.ts';
+import { authenticator, keyOf } from '../../src/protocol/authentication.ts';
 import type { Diagnosis } from '../../src/protocol/diagnosis-text.ts';
+import { advBase, advSkew, vhid } from '../../src/protocol/units.ts';
 import { statusOf } from '../agent/fakes.ts';
-import { captures } from '../protocol/vectors.ts';
+import { address, captures, utf8 } from '../protocol/vectors.ts';
+import { ethernet, ipv4, pcap } from './capture-file.ts';
 import { carp, lines } from './carp.ts';
 
 const pathOf = (file: string): string => captures.find((capture) => capture.file === file)?.path ?? assert.fail(file);
@@ -138,6 +143,21 @@ test('a family that we forgot is found by the adverts of that family: they come 
     found.some((diagnosis) => diagnosis?.addresses?.join() === '2001:db8::10'),
     stdout,
   );
+});
+
+test('an OpenBSD that signs the MAC address of its interface is found by the source of its frames', async () => {
+  const mac = Uint8Array.of(0x02, 0, 0x5e, 0x10, 0x20, 0x30);
+  const list = { vhid: vhid(7), addresses: [address('192.0.2.100')], mac };
+  const signed = authenticator(list, createSigner(keyOf(utf8('secret'))));
+  const digest = signed.digest(1n, 'without-link-local');
+  const said = { vhid: vhid(7), advbase: advBase(1), advskew: advSkew(0), demotion: 0, counter: 1n, digest };
+  const frame = ethernet(ipv4(encodeAdvert(said)));
+  frame.set(mac, 6);
+  const options = ['--json', '--pass', 'secret', '--address', '192.0.2.100', '-'];
+  const { stdout } = await carp(['decode', ...options], { stdin: pcap([frame]) });
+  const { diagnosis } = JSON.parse(stdout) as Item;
+  assert.equal(diagnosis?.kind, 'lladdr-extra');
+  assert.match(diagnosis?.remedy ?? '', /^set `lladdr: "02:00:5e:10:20:30"` for the group here/);
 });
 
 test('for people, each line says what is wrong, and the end what to do about it, once', async () => {
