@@ -88,8 +88,12 @@ export const command: Command = {
     const spanMs = values.for === undefined ? undefined : spanOption('watch', values.for, FOR_MS_MAX);
 
     let segment: Segment = EMPTY_SEGMENT;
+    // Said when the socket is open: by then there has been a tick of the clock, or a frame.
+    let isAnnounced = json || once || read !== undefined;
     const show = (news: SegmentNews): void => {
       segment = news.segment;
+      if (!isAnnounced) note(`listening on ${name}; Ctrl-C ends it with a table`);
+      isAnnounced = true;
       if (once) return;
       for (const event of news.events) {
         if (json) printJson(event);
@@ -107,7 +111,6 @@ export const command: Command = {
       read === undefined
         ? followSegment(liveFrames(name ?? '', promiscuous), { ...rules, scheduler: monotonicScheduler })
         : followSegment(from(readCapture(read, read === '-' ? process.stdin : createReadStream(read))), rules);
-    if (!json && read === undefined && !once) note(`listening on ${name}; Ctrl-C ends it with a table`);
     try {
       await lastValueFrom(news$.pipe(takeUntil(ended$), tap(show)), { defaultValue: undefined });
     } catch (error) {

@@ -54,13 +54,17 @@ const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff]);
 
 const packet = (host: Host, payload: Uint8Array): Buffer => {
   const [source, destination] = [address(host.source), address(host.destination)];
-  if (source.family === 4)
-    return Buffer.concat([
+  if (source.family === 4) {
+    const header = Buffer.concat([
       Buffer.from([0x45, host.tos]),
       ...[u16(20 + payload.length), u16(host.id), u16(0x4000)],
       Buffer.from([host.ttl, 112, 0, 0]),
-      ...[source.bytes, destination.bytes, payload],
+      ...[source.bytes, destination.bytes],
     ]);
+    // Bridges drop frames whose IP header is wrong, where netfilter looks at them.
+    header.writeUInt16BE(internetChecksum(header), 10);
+    return Buffer.concat([header, payload]);
+  }
   return Buffer.concat([
     Buffer.from([0x60 | (host.tos >> 4), (host.tos & 15) << 4, 0, 0]),
     ...[u16(payload.length), Buffer.from([112, host.ttl]), source.bytes, destination.bytes, payload],

@@ -42,14 +42,22 @@ const program = (blocks: Blocks): Uint8Array => {
   return assemble([...code, [RETURN, 0, 0, WHOLE_PACKET], [RETURN, 0, 0, 0]]);
 };
 
-/** Hop-by-hop, routing, fragment and destination options: what they hide is for JavaScript to find. They are rare. */
-const EXTENSIONS = [0, 43, 44, 60] as const;
-const IPV6_CASES = [CARP_PROTOCOL, ...EXTENSIONS].map((next) => [next, ACCEPT] as const);
+const load = (code: number, offset: number): readonly Instruction[] => [[code, 0, 0, offset]];
+
+const FRAGMENT = 44;
+/** Hop-by-hop, routing and destination options. */
+const EXTENSIONS = [0, 43, 60] as const;
+/** Behind one of them an advert, or what JavaScript looks through; not the reports of groups, of which there are many. */
+const afterIpv6 = (extension: Target): Block['cases'] => [
+  [CARP_PROTOCOL, ACCEPT],
+  [FRAGMENT, ACCEPT],
+  ...EXTENSIONS.map((next) => [next, extension] as const),
+];
+/** @param start - of the IPv6 header */
+const behind = (start: number): Block => ({ load: load(LOAD_BYTE, start + 40), cases: afterIpv6(ACCEPT) });
 const IPV4_CASES = [[CARP_PROTOCOL, ACCEPT]] as const;
 /** 802.1Q, 802.1ad and its predecessor. The kernel takes the outermost tag off; these are inner ones. */
 const TAGS = [0x8100, 0x88a8, 0x9100] as const;
-
-const load = (code: number, offset: number): readonly Instruction[] => [[code, 0, 0, offset]];
 
 /** Ethernet frames that may carry a packet of protocol 112, also behind one more VLAN tag. */
 export const ETHERNET_FILTER: Uint8Array = program({
@@ -62,9 +70,11 @@ export const ETHERNET_FILTER: Uint8Array = program({
     cases: [[0x0800, 'taggedIpv4'], [0x86dd, 'taggedIpv6'], ...TAGS.map((tag) => [tag, ACCEPT] as const)],
   },
   ipv4: { load: load(LOAD_BYTE, 14 + 9), cases: IPV4_CASES },
-  ipv6: { load: load(LOAD_BYTE, 14 + 6), cases: IPV6_CASES },
+  ipv6: { load: load(LOAD_BYTE, 14 + 6), cases: afterIpv6('extension') },
   taggedIpv4: { load: load(LOAD_BYTE, 18 + 9), cases: IPV4_CASES },
-  taggedIpv6: { load: load(LOAD_BYTE, 18 + 6), cases: IPV6_CASES },
+  taggedIpv6: { load: load(LOAD_BYTE, 18 + 6), cases: afterIpv6('taggedExtension') },
+  extension: behind(14),
+  taggedExtension: behind(18),
 });
 
 /** The same for interfaces without a link layer, such as tunnels. */
@@ -77,5 +87,6 @@ export const IP_FILTER: Uint8Array = program({
     ],
   },
   ipv4: { load: load(LOAD_BYTE, 9), cases: IPV4_CASES },
-  ipv6: { load: load(LOAD_BYTE, 6), cases: IPV6_CASES },
+  ipv6: { load: load(LOAD_BYTE, 6), cases: afterIpv6('extension') },
+  extension: behind(0),
 });
