@@ -99,8 +99,9 @@ const settleAll = (roles: Roles, t: TestContext): void => {
     if (settles(roles, seed) === 'yielded together') together++;
   });
   t.diagnostic(`${together} of ${SEEDS} seeds: two of equal rank yielded to each other`);
-  // It takes equal ranks, and adverts that cross or are read late.
-  assert.ok(together <= SEEDS * 0.04, `two yielded to each other for ${together} of ${SEEDS} seeds`);
+  // It takes equal ranks, and adverts that cross or are read late. Ours yields with a worse advert than the one it answers.
+  const share = roles.length === 2 && roles[0].startsWith('ours') ? 0.003 : 0.04;
+  assert.ok(together <= SEEDS * share, `two yielded to each other for ${together} of ${SEEDS} seeds`);
 };
 
 describe('one MASTER within the bound of the facts, after start, crash, return, farewell, demotion, split, lost family', () => {
