@@ -36,14 +36,19 @@ const weakest = (speakers: readonly Speaker[]): Speaker | undefined => {
 /** The same for virtual hosts. */
 export const withPlace = (hosts: VirtualHosts): VirtualHosts | undefined => {
   if (hosts.size < PLACES_MAX) return hosts;
-  let victim: readonly [key: string, last: number] | undefined;
+  let victim: string | undefined;
+  let oldest = Number.POSITIVE_INFINITY;
   for (const [key, { speakers }] of hosts) {
-    const isHeld = speakers.some((each) => isEstablished(each) && each.state === 'speaking');
-    const last = Math.max(...speakers.map((each) => each.last));
-    if (!isHeld && (victim === undefined || last < victim[1])) victim = [key, last];
+    const last = lastWord(speakers);
+    if (last >= oldest || speakers.some((each) => isEstablished(each) && each.state === 'speaking')) continue;
+    victim = key;
+    oldest = last;
   }
   if (victim === undefined) return undefined;
   const rest = new Map(hosts);
-  rest.delete(victim[0]);
+  rest.delete(victim);
   return rest;
 };
+
+const lastWord = (speakers: readonly Speaker[]): number =>
+  speakers.reduce((last, each) => Math.max(last, each.last), Number.NEGATIVE_INFINITY);

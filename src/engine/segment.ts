@@ -10,7 +10,14 @@ import { clash, ownChanges, speakerAfter } from './segment-changes.ts';
 import { type Clock, clockAfter, clockAt, isoAt } from './segment-clock.ts';
 import type { SegmentChange, SegmentEvent } from './segment-events.ts';
 import { hearPacket, type Said } from './segment-heard.ts';
-import { type VirtualHost, type VirtualHosts, withPlace, withRoom } from './segment-memory.ts';
+import {
+  PLACES_MAX,
+  SPEAKERS_MAX,
+  type VirtualHost,
+  type VirtualHosts,
+  withPlace,
+  withRoom,
+} from './segment-memory.ts';
 import { carpPacket } from './segment-packet.ts';
 import { judge, NO_REIGN } from './segment-reign.ts';
 import type { AdvertPath, SegmentRules } from './segment-rules.ts';
@@ -20,6 +27,15 @@ import { isEstablished, keyOfPlace, keyOfSpeaker, lateAt, type Speaker, silentAt
 export const REFUSED_MAX = 256;
 /** Changes a second that are about senders who have not been heard three times. */
 export const NEWS_MAX = 20;
+/** Diagnoses a second: each may cost thousands of digests, and strangers' adverts are free to forge. */
+export const DIAGNOSES_MAX = 4;
+
+/** How much of what costs time or attention has been spent in this second of the segment's clock. */
+interface News {
+  readonly second: number;
+  readonly count: number;
+  readonly diagnoses: number;
+}
 
 export interface Segment {
   readonly hosts: VirtualHosts;
@@ -34,7 +50,7 @@ export interface Segment {
   readonly dropped: number;
   /** New speakers and refused sources that found no room or were not worth telling. */
   readonly untold: number;
-  readonly news: { readonly second: number; readonly count: number };
+  readonly news: News;
 }
 
 export const EMPTY_SEGMENT: Segment = {
@@ -46,7 +62,7 @@ export const EMPTY_SEGMENT: Segment = {
   frames: 0,
   dropped: 0,
   untold: 0,
-  news: { second: 0, count: 0 },
+  news: { second: 0, count: 0, diagnoses: 0 },
 };
 
 export type SegmentStep = readonly [segment: Segment, events: readonly SegmentEvent[]];
@@ -142,17 +158,23 @@ interface Listening {
   readonly self: boolean;
 }
 
-const listen = (segment: Segment, { said, path, self }: Listening, rules: SegmentRules): SegmentStep => {
+const listen = (segment: Segment, { said, path, self }: Listening, given: SegmentRules): SegmentStep => {
   const { clock } = segment;
+  const { diagnose: _tooMuch, ...withoutDiagnosis } = given;
+  const rules = newsNow(segment).diagnoses < DIAGNOSES_MAX ? given : withoutDiagnosis;
   if (clock === undefined) return [segment, NOTHING];
   const placeKey = keyOfPlace(said.who);
   const host = segment.hosts.get(placeKey) ?? newHost(said);
   const key = keyOfSpeaker(said.who);
   const before = host.speakers.find(({ who }) => keyOfSpeaker(who) === key);
-  const speaker = speakerAfter(before, { said, path, rules, clock, self });
+  // Looking for somebody who gives way is work, too: in a flood most newcomers are turned away at the door.
+  const isFull =
+    host.speakers.length >= SPEAKERS_MAX || (host.speakers.length === 0 && segment.hosts.size >= PLACES_MAX);
+  if (before === undefined && isFull && newsNow(segment).count >= NEWS_MAX) return untold(segment, 1);
   const room = before === undefined ? withRoom(host.speakers) : host.speakers;
   const places = segment.hosts.has(placeKey) ? segment.hosts : withPlace(segment.hosts);
   if (room === undefined || places === undefined) return untold(segment, 1);
+  const speaker = speakerAfter(before, { said, path, rules, clock, self });
   const speakers = before === undefined ? [...room, speaker] : room.map((each) => (each === before ? speaker : each));
   const [next, reigned] = judged({ ...host, speakers }, clock.now);
   const [clashing, clashes] = clash(next, speaker, segment.hosts);
@@ -168,14 +190,20 @@ const newHost = ({ who }: Said): VirtualHost => {
   return { place, speakers: [], reigns: { 4: NO_REIGN, 6: NO_REIGN }, toldClash: false };
 };
 
+const newsNow = ({ news, clock }: Segment): News => {
+  const second = Math.floor((clock?.now ?? 0) / 1000);
+  return news.second === second ? news : { second, count: 0, diagnoses: 0 };
+};
+
 const tell = (segment: Segment, changes: readonly SegmentChange[], isEssential: boolean): SegmentStep => {
-  const now = segment.clock?.now ?? 0;
   if (changes.length === 0) return [segment, NOTHING];
-  if (isEssential) return [segment, dated(changes, segment, now)];
-  const second = Math.floor(now / 1000);
-  const count = segment.news.second === second ? segment.news.count : 0;
-  if (count >= NEWS_MAX) return untold(segment, changes.length);
-  return [{ ...segment, news: { second, count: count + changes.length } }, dated(changes, segment, now)];
+  const told = dated(changes, segment, segment.clock?.now ?? 0);
+  const before = newsNow(segment);
+  const diagnoses = before.diagnoses + changes.filter((each) => each.event === 'digest' && each.diagnosis).length;
+  const news = { ...before, diagnoses };
+  if (isEssential) return [{ ...segment, news }, told];
+  if (news.count >= NEWS_MAX) return untold({ ...segment, news }, changes.length);
+  return [{ ...segment, news: { ...news, count: news.count + changes.length } }, told];
 };
 
 const untold = (segment: Segment, more: number): SegmentStep => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { EMPTY_SEGMENT, hearFrame, NEWS_MAX, passTime } from '../../src/engine/segment.ts';
+import { DIAGNOSES_MAX, EMPTY_SEGMENT, hearFrame, NEWS_MAX, passTime } from '../../src/engine/segment.ts';
 import { PLACES_MAX, SPEAKERS_MAX } from '../../src/engine/segment-memory.ts';
 import { segmentReport } from '../../src/engine/segment-report.ts';
 import type { LinkType } from '../../src/ports/sniffer.ts';
@@ -285,6 +285,34 @@ describe('bounds', () => {
     const [host] = told.segment.hosts.values();
     assert.ok((host?.speakers.length ?? 0) <= SPEAKERS_MAX);
     assert.ok(host?.speakers.some(({ who }) => who.source === HOST.source));
+  });
+
+  test('a flood of wrong digests is diagnosed a few times a second, not each time', () => {
+    let asked = 0;
+    const diagnose = (): string => {
+      asked += 1;
+      return `diagnosis ${asked}`;
+    };
+    const flood = every(2, 0, 1998).map((ms) => carp({ ...forged(ms), pass: 'wrong' }, ms));
+    const told = story(flood, 2000, { ...RULES, diagnose });
+    assert.ok(asked > 0 && asked <= 2 * DIAGNOSES_MAX, `asked ${asked} times`);
+    assert.equal(only(told, 'digest')[0]?.diagnosis, 'diagnosis 1');
+  });
+
+  test('thousands of frames a second are no work', (t) => {
+    const rates = [
+      ['one MASTER', every(1000, 0, 20_000_000).map((ms) => carp(HOST, ms, 1n)), {}],
+      ['forged senders', every(1, 0, 20_000).map((ms) => carp(forged(ms), ms, 1n)), {}],
+      ['one MASTER, digests checked', every(1000, 0, 20_000_000).map((ms) => carp(HOST, ms, 1n)), RULES],
+    ] as const;
+    for (const [name, frames, rules] of rates) {
+      // Of processor time: what others do on this machine is not measured.
+      const start = process.cpuUsage();
+      const { segment } = story(frames, 0, rules);
+      const { user, system } = process.cpuUsage(start);
+      t.diagnostic(`${name}: ${Math.round((1e6 * frames.length) / (user + system))} frames a second`);
+      assert.equal(segment.frames, frames.length);
+    }
   });
 
   test('refused packets of endless sources fill no memory', () => {
