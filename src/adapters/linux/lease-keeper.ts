@@ -171,12 +171,20 @@ export class LeaseKeeper {
     if (lease !== undefined && address !== undefined) then(lease, address);
   }
 
-  /** Messages were lost: what they may have said is read from the network. */
+  /**
+   * Messages were lost: what they may have said is read from the network. A lease that has run out in the meantime has
+   * lapsed, whatever became of its addresses afterwards.
+   */
   #lookAgain(): void {
     const network = this.#options.kernel.read();
     for (const lease of [...this.#leases])
       for (const address of lease.addresses) {
         if (!this.#leases.has(lease)) break;
+        const now = this.#options.now();
+        if (!lease.isFresh(now)) {
+          this.#lapse(lease, now);
+          break;
+        }
         const entry = entryAt(network, address);
         if (entry === undefined) this.#gone(lease, address);
         else if (entry.validSeconds === undefined) this.#seized(lease, address);
