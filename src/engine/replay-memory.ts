@@ -199,7 +199,12 @@ export class ReplayMemory {
     if (this.#step[slot] === 0 && stride >= STRIDE_MIN) {
       // It begins further below from now on, so its place is another one.
       this.#remove(this.#position(low));
-      this.#insert({ low: word(low - stride * STEPS_BEFORE), high: counter, step: Number(stride), recent: RECENT_ALL });
+      this.#insert({
+        low: word(low - stride * STEPS_BEFORE),
+        high: counter,
+        step: Number(stride),
+        recent: RECENT_ALL,
+      });
       return;
     }
     const above = word(counter - (this.#high[slot] ?? 0n));

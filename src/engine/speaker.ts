@@ -19,6 +19,13 @@ export type SendAdvert = Extract<Effect, { readonly type: 'sendAdvert' }>;
  */
 const ANSWERS_ANEW_AFTER = 16;
 
+/**
+ * A claim is sent twice, so that every host hears two counters of this one from the start. Whoever sent one advert alone
+ * could be an OpenBSD host, whose counter never changes: a guard would accept repetitions of it (`ReplayGuard`), and the
+ * claims of hosts that lose against another are such adverts.
+ */
+const CLAIM_COPIES = 2;
+
 /** ff02::12. NetBSD, which alone counts the destination in, has no unicast for IPv6. */
 const GROUP_IPV6 = addressOf(Uint8Array.of(0xff, 0x02, ...Array<number>(13).fill(0), 0x12));
 
@@ -44,13 +51,15 @@ export class Speaker {
     this.#options = options;
   }
 
-  /** One advert in each family that has a source, IPv4 first, with a counter of its own. Never throws. */
+  /** One advert in each family that has a source, or two, IPv4 first, each with a counter of its own. Never throws. */
   speak({ kind, advbase, advskew, demotion }: SendAdvert, wire: Wire, sources: Sources): Spoken {
     const { vhid, authenticator, dialect, known } = this.#options;
     const answersAnew = kind === 'answer' && (!this.#hasAnswered || known.sent > ANSWERS_ANEW_AFTER);
     if (kind === 'claim' || answersAnew) known.beginReign();
     if (kind === 'claim' || kind === 'answer') this.#hasAnswered = kind === 'answer';
-    const failures = wire.families.flatMap((family) => {
+    const families = wire.families.filter((family) => sources[family] !== undefined);
+    const attempts = Array.from({ length: kind === 'claim' ? CLAIM_COPIES : 1 }, () => families).flat();
+    const failures = attempts.flatMap((family) => {
       const source = sources[family];
       if (source === undefined) return [];
       const counter = known.nextCounter();
@@ -63,7 +72,6 @@ export class Speaker {
         return [{ family, message: problemOf(error).message }];
       }
     });
-    const attempts = wire.families.filter((family) => sources[family] !== undefined).length;
-    return { sent: attempts - failures.length, failures };
+    return { sent: attempts.length - failures.length, failures };
   }
 }

@@ -77,6 +77,23 @@ describe('a memory of counters', () => {
     }
   });
 
+  test('accepts the four adverts of a claim in whatever order the two families come, each once', () => {
+    const orders = (rest: readonly number[]): readonly (readonly number[])[] =>
+      rest.length === 0 ? [[]] : rest.flatMap((i) => orders(rest.filter((j) => j !== i)).map((more) => [i, ...more]));
+    // IPv4 has 0 and 2, IPv6 1 and 3; each family keeps its order.
+    const possible = orders([0, 1, 2, 3]).filter(
+      (order) => order.indexOf(0) < order.indexOf(2) && order.indexOf(1) < order.indexOf(3),
+    );
+    assert.equal(possible.length, 6);
+    for (const order of possible) {
+      const memory = new ReplayMemory();
+      const sentAs = (i: number): bigint => word(7n + BigInt(i) * (2n ** 17n + 1n));
+      for (const i of order) assert.equal(memory.add(sentAs(i)), true, `${i} of ${order}`);
+      for (const i of [4, 5, 6]) assert.equal(memory.add(sentAs(i)), true, `${i} after ${order}`);
+      for (const i of [0, 1, 2, 3, 4, 5, 6]) assert.equal(memory.add(sentAs(i)), false);
+    }
+  });
+
   test('needs one span for a reign of a million adverts, and one more for who counts on from any of them', () => {
     const memory = new ReplayMemory();
     const stride = 2n ** 17n + 1n;

@@ -24,6 +24,8 @@ type Told<E = MachineEvent> = E extends MachineEvent ? Omit<E, 'at'> : never;
 export interface Surroundings {
   /** Whether its IPv6 checksums count the pseudo-header in (the netbsd profile). Both forms are accepted always. */
   readonly pseudoHeader?: boolean;
+  /** The engine sends claims twice, against those who repeat them; one is enough where nobody does. Default: 1. */
+  readonly claimCopies?: number;
   /** Whether an advert is let through to the machine: the place of a replay guard. */
   readonly guard?: (advert: LanAdvert, at: Millis) => boolean;
 }
@@ -168,7 +170,9 @@ export class MachineHost implements Peer {
           assert.equal(roleOf(before), 'MASTER', `${this.name} advertises as ${roleOf(before)}`);
         assert.equal(kind === 'bow-out', advbase === 255 && advskew === 255, `${kind} looks like a farewell`);
         if (kind === 'claim') this.#series = this.#newSeries();
-        for (const source of Object.values(this.#sources)) {
+        const sources = Object.values(this.#sources);
+        const copies = kind === 'claim' ? (this.#surroundings.claimCopies ?? 1) : 1;
+        for (const source of Array.from({ length: copies }, () => sources).flat()) {
           const { family } = source;
           if (!this.settings.families.includes(family)) continue;
           const [counter, series] = nextCounter(this.#series);
