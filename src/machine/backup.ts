@@ -1,9 +1,10 @@
 /** What happens to a BACKUP: it listens, follows, and now and then claims. */
 import { type IpAddress, sameAddress } from '../protocol/address.ts';
-import { toMillis } from '../protocol/units.ts';
+import { type Millis, toMillis } from '../protocol/units.ts';
 import { judge } from './contest.ts';
 import type { Effect } from './effects.ts';
 import type { EventOf, HeardAdvert, MachineEvent } from './events.ts';
+import { giveWay, letPassMs, letsPass } from './giving-way.ts';
 import type { MachineSettings } from './settings.ts';
 import { follows, type Phase, type State } from './state.ts';
 import {
@@ -84,7 +85,8 @@ const heardWorse = (state: State, event: EventOf<'advertReceived'>, settings: Ma
       reason: 'preempt',
       detail: `${advert.source.text} has the demotion count ${advert.demotion}, this host a demotion of ${state.demotion}`,
     });
-  if (!settings.preempt) return listen(followed, at, settings);
+  // Nor does anybody who has just given way to an equal, which would preempt in the same moment again.
+  if (!settings.preempt || letsPass(state, at, settings)) return listen(followed, at, settings);
   if (settings.preemptDelay === 0)
     return claim(followed, at, settings, { reason: 'preempt', detail: `${numbers}, this host every ${mine}/256 s` });
   const [next, effects] = listen(followed, at, settings);
@@ -114,7 +116,8 @@ const claimHeard = (
   if (isBowOut(event.advert)) return stay(state);
   const verdict = judge(event.advert, event.at, phase.reign, state, settings);
   if (verdict.winner !== 'other') return stay(state);
-  const [next, effects] = heard(state, event, settings);
+  const yielding = verdict.reason === 'tie' ? giveWay(state, event.at, settings) : state;
+  const [next, effects] = heard(yielding, event, settings);
   return [next, phase.name === 'taking' ? [{ type: 'releaseAddresses' }, ...effects] : effects];
 };
 
@@ -124,13 +127,17 @@ const masterDownExpired = (state: State, event: EventOf<'timerExpired'>, setting
   const late = event.at - event.due;
   // This process was held up: it may have missed adverts, so it listens before it talks (DESIGN D12).
   if (late > intervalMs(state, settings) && !extended) return extend(state, event.at, settings);
+  if (letsPass(state, event.at, settings) && !extended)
+    return extend(state, event.at, settings, letPassMs(state, settings));
   return [inPhase(state, { name: 'draining', extended }), [{ type: 'drain' }]];
 };
 
-const extend = (state: State, at: EventOf<'drained'>['at'], settings: MachineSettings): Step => [
-  inPhase(state, { name: 'listening', extended: true }),
-  [arm('masterDown', after(at, intervalMs(state, settings)))],
-];
+const extend = (
+  state: State,
+  at: Millis,
+  settings: MachineSettings,
+  forMs: number = intervalMs(state, settings),
+): Step => [inPhase(state, { name: 'listening', extended: true }), [arm('masterDown', after(at, forMs))]];
 
 /**
  * The MASTER is silent. If replayed adverts were refused meanwhile, either somebody plays a dead MASTER's adverts, or they

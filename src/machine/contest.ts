@@ -14,7 +14,7 @@ export type Verdict =
 
 /**
  * Which of two tied addresses wins. It has to be the rival's rule as well: if both believe that they win, patience ends
- * it; if both believe that they lose (ucarp in another subnet, without its profile), both yield again and again.
+ * it; if both believe that they lose (ucarp in another subnet, without its profile), letting the other pass does.
  */
 const beats = (a: IpAddress, b: IpAddress, tieBreak: MachineSettings['tieBreak']): boolean => {
   if (tieBreak === 'numeric') return compareAddresses(a, b) < 0;

@@ -2,6 +2,7 @@
 import type { Millis } from '../protocol/units.ts';
 import { judge, tiedRival } from './contest.ts';
 import type { EventOf, MachineEvent } from './events.ts';
+import { giveWay } from './giving-way.ts';
 import type { Reason } from './roles.ts';
 import type { MachineSettings } from './settings.ts';
 import type { Phase, Reign, State } from './state.ts';
@@ -108,12 +109,14 @@ const heard = (
     tied: { ...reign.tied, [rival.family]: tiedRival(rival, at, reign, state, settings) },
   });
   switch (verdict.winner) {
-    case 'other':
-      return stepDown(followRival(state, rival, at, settings), at, settings, {
+    case 'other': {
+      const yielding = verdict.reason === 'tie' ? giveWay(state, at, settings) : state;
+      return stepDown(followRival(yielding, rival, at, settings), at, settings, {
         reason: verdict.reason,
         detail: verdict.detail,
         first: yieldAdvert(rival, state, settings),
       });
+    }
     case 'self':
       return defend(state, verdict.tied ? tied() : without(reign, 'tied'), at, settings);
     case 'undecided':

@@ -91,6 +91,8 @@ export interface State {
   readonly preemptSince?: Millis;
   /** An operator handed the group over: whoever holds it now is not preempted, for as long as it lives. */
   readonly gaveAway?: true;
+  /** When this host last gave way to an equal, and how often in a row (`giving-way.ts`). */
+  readonly gaveWay?: { readonly at: Millis; readonly rounds: number };
   /** When any other host was last heard on IPv4: while one is, ties are judged there. */
   readonly heardIpv4At?: Millis;
 }

@@ -7,6 +7,7 @@
  *
  * What the kernels do differently is in protocol.md 4; what this machine does differently from them, and why:
  * - It breaks ties (D3). Two BSD hosts with equal settings settle by chance of timing, two of these never flap.
+ * - After it has given way to an equal for nothing, it lets that one pass (`giving-way.ts`).
  * - It claims before it takes (D4), so two hosts that time out together do not both hold an address.
  * - It says farewell at a stop, a hand-over and full demotion (D5, D6), and holds on until somebody answers.
  * - It has one master-down timer per group, re-armed by either family (D9); the kernels have one per family.
@@ -68,6 +69,7 @@ const becameUnready = (state: State, event: Extract<MachineEvent, { readonly typ
     'heardIpv4At',
     'preemptSince',
     'gaveAway',
+    'gaveWay',
   );
   const { phase } = state;
   const ending = phase.name === 'bowing-out' && phase.ending === 'stop';

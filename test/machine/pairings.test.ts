@@ -14,7 +14,8 @@
  * | ucarp            | (3 + s/256) rounded up to multiples of its interval | 1 + s/256 + 0.001           | 1             |
  *
  * 240 because a timer may still run that was armed before a demotion ended. A ucarp that was cut off, or told to step
- * down, notices nothing for up to 10 s or 3 s more.
+ * down, notices nothing for up to 10 s or 3 s more. Ours and a kernel of equal rank whose claims cross need a second
+ * master-down time, and no third one; two kernels, or one and a ucarp, may need any number of them.
  */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';

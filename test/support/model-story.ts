@@ -106,20 +106,6 @@ export const heal = ({ lan, actors }: Story): void => {
 const SLACK_MS = 20;
 
 /**
- * Within how many ms there is one MASTER from a moment on when nothing is wrong, whatever was said before:
- * - the slowest master-down time, later by as much as the last advert was read late,
- * - an interval, in which that MASTER is heard by all, or two of them hear of each other,
- * - and a late reader answers a late reader.
- */
-export const settlingTime = ({ actors }: Story): number => {
-  const paces = actors.map(({ part }) => paceOf(part));
-  const most = (of: (pace: Pace) => number): number => Math.max(...paces.map(of));
-  const asleep = Math.max(...actors.map(({ oversleeps }) => oversleeps));
-  const reading = most((pace) => pace.reading);
-  return asleep + most(({ masterDown }) => masterDown) + most(({ interval }) => interval) + 3 * reading + SLACK_MS;
-};
-
-/**
  * Whether two of them, as MASTERs of equal rank that have heard of each other, may both yield, both wait for the same
  * time, and do it again. A kernel yields to every equal (protocol.md 4.2); ucarp to a lower last octet only, but it reads
  * so late that a kernel has yielded already; ours to a lower address.
@@ -130,5 +116,32 @@ const mayBothYield = (kernel: Part, other: Part): boolean => {
   return other.role === 'ucarp' || isOurs(other.role) ? kernel.last < other.last : true;
 };
 
+const somePair = (actors: readonly Actor[], holds: (a: Part, b: Part) => boolean): boolean =>
+  actors.some(({ part: a }) => actors.some(({ part: b }) => holds(a, b)));
+
+/** Ours does it once: after that it lets the other pass. */
+const mayYieldOnce = ({ actors }: Story): boolean =>
+  somePair(actors, (kernel, other) => isOurs(other.role) && mayBothYield(kernel, other));
+
+/** The others may go on for ever. */
 export const mayYieldTogether = ({ actors }: Story): boolean =>
-  actors.some(({ part: a }) => actors.some(({ part: b }) => mayBothYield(a, b)));
+  somePair(actors, (kernel, other) => !isOurs(other.role) && mayBothYield(kernel, other));
+
+/**
+ * Within how many ms there is one MASTER from a moment on when nothing is wrong, whatever was said before:
+ * - the slowest master-down time, later by as much as the last advert was read late,
+ * - an interval, in which that MASTER is heard by all, or two of them hear of each other,
+ * - a late reader answers a late reader,
+ * - and, if ours and an equal kernel gave way to each other, another master-down time.
+ */
+export const settlingTime = (story: Story): number => {
+  const { actors } = story;
+  const paces = actors.map(({ part }) => paceOf(part));
+  const most = (of: (pace: Pace) => number): number => Math.max(...paces.map(of));
+  const asleep = Math.max(...actors.map(({ oversleeps }) => oversleeps));
+  const rounds = mayYieldOnce(story) ? 2 : 1;
+  const reading = most((pace) => pace.reading);
+  return (
+    asleep + rounds * most(({ masterDown }) => masterDown) + most(({ interval }) => interval) + 3 * reading + SLACK_MS
+  );
+};
