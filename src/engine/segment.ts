@@ -112,14 +112,17 @@ const settle = (segment: Segment, now: number): SegmentStep => {
 const sweep = (segment: Segment, now: number): SegmentStep => {
   const hosts = new Map(segment.hosts);
   const events: SegmentEvent[] = [];
+  let present = segment;
   let due = Number.POSITIVE_INFINITY;
   for (const [key, host] of segment.hosts) {
     const [next, changes] = judged(withoutSilent(host, now), now);
     if (next !== host) hosts.set(key, next);
-    events.push(...dated(changes, segment, now));
+    const [after, told] = tell(present, changes, { now, isEssential: host.speakers.some(isEstablished) });
+    present = after;
+    events.push(...told);
     due = Math.min(due, dueOf(next, now));
   }
-  return [{ ...segment, hosts, due }, events];
+  return [{ ...present, hosts, due }, events];
 };
 
 const dated = (changes: readonly SegmentChange[], { clock }: Segment, now: number): readonly SegmentEvent[] =>
@@ -181,7 +184,7 @@ const listen = (segment: Segment, { said, path, self }: Listening, given: Segmen
   const changes = [...ownChanges(before, speaker, { said, path, rules, speakers }), ...reigned, ...clashes];
   const hosts = new Map(places).set(placeKey, clashing);
   const due = Math.min(segment.due, dueOf(clashing, clock.now));
-  return tell({ ...segment, hosts, due }, changes, isEstablished(speaker));
+  return tell({ ...segment, hosts, due }, changes, { now: clock.now, isEssential: isEstablished(speaker) });
 };
 
 const newHost = ({ who }: Said): VirtualHost => {
@@ -195,9 +198,16 @@ const newsNow = ({ news, clock }: Segment): News => {
   return news.second === second ? news : { second, count: 0, diagnoses: 0 };
 };
 
-const tell = (segment: Segment, changes: readonly SegmentChange[], isEssential: boolean): SegmentStep => {
+interface Telling {
+  /** On the segment's clock: silences are told later than they began. */
+  readonly now: number;
+  /** Of senders who are known, or about them. */
+  readonly isEssential: boolean;
+}
+
+const tell = (segment: Segment, changes: readonly SegmentChange[], { now, isEssential }: Telling): SegmentStep => {
   if (changes.length === 0) return [segment, NOTHING];
-  const told = dated(changes, segment, segment.clock?.now ?? 0);
+  const told = dated(changes, segment, now);
   const before = newsNow(segment);
   const diagnoses = before.diagnoses + changes.filter((each) => each.event === 'digest' && each.diagnosis).length;
   const news = { ...before, diagnoses };
@@ -223,6 +233,6 @@ const refuse = (segment: Segment, refused: Omit<Refusal, 'event' | 'times'>, clo
   const times = (before ?? 0) + 1;
   const next = { ...segment, clock, refused: new Map(segment.refused).set(key, times) };
   return Number.isInteger(Math.log10(times))
-    ? tell(next, [{ event: 'refused', times, ...refused }], false)
+    ? tell(next, [{ event: 'refused', times, ...refused }], { now: clock.now, isEssential: false })
     : [next, NOTHING];
 };

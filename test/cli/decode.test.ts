@@ -14,6 +14,7 @@ import { advBase, advSkew, vhid } from '../../src/protocol/units.ts';
 import { address, captures, utf8 } from '../protocol/vectors.ts';
 import { ethernet, hopByHop, ipv4, ipv6, ipv6Fragment, pcap, START_S, sll, sll2, tagged } from './capture-file.ts';
 import { carp, lines, type Result } from './carp.ts';
+import { describe as describeInterface, enhanced, section } from './pcapng-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'carp-decode-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -119,6 +120,18 @@ for (const [name, file, expected] of [
     assert.deepEqual(itemsOf(result), [expected]);
     assert.equal(result.stderr, '');
   });
+
+test('a pcapng capture is decoded as a pcap one is', async () => {
+  const packets = [ethernet(ipv4(ADVERT_BYTES)), tagged(ipv6(ADVERT_BYTES))];
+  const times = [BigInt(START_S) * 1000n, BigInt(START_S) * 1000n + 1250n];
+  const file = Buffer.concat([
+    ...[section(), describeInterface({ resolution: 3 })],
+    ...packets.map((packet, i) => enhanced(packet, times[i] ?? 0n)),
+  ]);
+  const result = await decode(file, ...KNOWN);
+  assert.deepEqual(result, await decode(pcap(packets), ...KNOWN));
+  assert.equal(itemsOf(result).length, 2);
+});
 
 test('keys are in the order of the documentation', async () => {
   const [item] = itemsOf(await decode(pcap([ethernet(ipv4(ADVERT_BYTES))])));
