@@ -1,15 +1,20 @@
 import { BehaviorSubject, type Observable, type SchedulerLike, Subject, Subscription } from 'rxjs';
+import type { Finding } from '../engine/mismatch.ts';
 import type { CarpEvent } from '../engine/status.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import { LastKnown } from './last-known.ts';
 import { restarting } from './restarting.ts';
 import type {
   AgentStatus,
+  DemoteParams,
+  DemotionReceipt,
   GroupParams,
   HandOverParams,
   HandOverReceipt,
   LogNotice,
+  MaintenanceParams,
   ProblemNotice,
+  RestoreParams,
   SimulateParams,
 } from './rpc.ts';
 import type { RpcClient } from './rpc-client.ts';
@@ -30,6 +35,8 @@ export interface AgentLink {
   readonly events$: Observable<CarpEvent>;
   /** Hot, never errors. */
   readonly problems$: Observable<ProblemNotice>;
+  /** Hot, never errors. */
+  readonly findings$: Observable<Finding>;
   readonly logs$: Observable<LogNotice>;
   /** The present state first. */
   readonly state$: Observable<LinkState>;
@@ -37,6 +44,10 @@ export interface AgentLink {
   readonly status: () => Promise<AgentStatus>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY */
   readonly handOver: (params: HandOverParams) => Promise<HandOverReceipt>;
+  /** These three: @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
+  readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
+  readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
+  readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
 }
 
@@ -66,6 +77,7 @@ export interface Link extends AgentLink {
 export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }: LinkOptions): Link => {
   const events$ = new Subject<CarpEvent>();
   const problems$ = new Subject<ProblemNotice>();
+  const findings$ = new Subject<Finding>();
   const logs$ = new Subject<LogNotice>();
   const state$ = new BehaviorSubject<LinkState>({ state: 'starting' });
   const known = new LastKnown();
@@ -99,6 +111,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
       events$.next(event);
     });
     client.problems$.subscribe(report);
+    client.findings$.subscribe((finding) => findings$.next(finding));
     client.logs$.subscribe((line) => logs$.next(line));
     client
       .subscribe()
@@ -127,6 +140,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
   return {
     events$,
     problems$,
+    findings$,
     logs$,
     state$,
     client: () => current,
@@ -140,6 +154,9 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
     },
     status: async () => required().status(),
     handOver: async (params) => required().handOver(params),
+    demote: async (params) => required().demote(params),
+    restore: async (params) => required().restore(params),
+    maintenance: async (params) => required().maintenance(params),
     simulate: async (params) => required().simulate(params),
     end: () => {
       if (state$.value.state === 'stopped') return;
@@ -152,7 +169,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
       );
       for (const event of events) events$.next(event);
       state$.next({ state: 'stopped' });
-      for (const stream$ of [events$, problems$, logs$, state$]) stream$.complete();
+      for (const stream$ of [events$, problems$, findings$, logs$, state$]) stream$.complete();
     },
   };
 };

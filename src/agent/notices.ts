@@ -38,6 +38,10 @@ export const notices = (connection: MessageConnection, agent: Pick<Agent, Notice
     else leftOut = true;
   };
 
+  const sendIfRoom = (tell: () => Promise<void>): void => {
+    if (onTheirWay < NOTICES_ON_THEIR_WAY_MAX) send(tell);
+  };
+
   const sendAll = (): void => {
     for (const event of agent.snapshots()) send(tellEvent(event));
     for (const notice of agent.problems()) send(tellProblem(notice));
@@ -51,9 +55,13 @@ export const notices = (connection: MessageConnection, agent: Pick<Agent, Notice
   };
 
   sendAll();
+  // One that is left out is not made up for: what holds is in the status.
+  running.add(
+    agent.findings$.subscribe((finding) => sendIfRoom(() => connection.sendNotification(Rpc.finding, finding))),
+  );
   running.add(agent.events$.subscribe((event) => sendIfRead(tellEvent(event))));
   running.add(agent.problems$.subscribe((notice) => sendIfRead(tellProblem(notice))));
   return running;
 };
 
-type NoticeSources = 'snapshots' | 'problems' | 'events$' | 'problems$';
+type NoticeSources = 'snapshots' | 'problems' | 'events$' | 'problems$' | 'findings$';

@@ -1,5 +1,6 @@
 import { type Observable, ReplaySubject, Subject } from 'rxjs';
 import { ErrorCodes, type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
+import type { Finding } from '../engine/mismatch.ts';
 import type { CarpEvent } from '../engine/status.ts';
 import { CarpError, type CarpErrorCode, type Problem } from '../ports/error.ts';
 import {
@@ -26,9 +27,10 @@ const ANSWER_MS = 5000;
  * connection ends or no answer comes.
  */
 export interface RpcClient {
-  /** Hot, both; complete when the connection closes. Nothing comes before `subscribe`. */
+  /** Hot, all of them; complete when the connection closes. Nothing comes before `subscribe`. */
   readonly events$: Observable<CarpEvent>;
   readonly problems$: Observable<ProblemNotice>;
+  readonly findings$: Observable<Finding>;
   readonly logs$: Observable<LogNotice>;
   /** Emits once, also to late subscribers, when the connection has ended. */
   readonly closed$: Observable<void>;
@@ -52,6 +54,7 @@ export interface RpcClient {
 export const rpcClient = (connection: MessageConnection, end: () => void): RpcClient => {
   const events$ = new Subject<CarpEvent>();
   const problems$ = new Subject<ProblemNotice>();
+  const findings$ = new Subject<Finding>();
   const logs$ = new Subject<LogNotice>();
   const closed$ = new ReplaySubject<void>(1);
 
@@ -62,13 +65,14 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     end();
     // The library leaves unanswered requests pending for ever unless it is disposed.
     connection.dispose();
-    for (const stream$ of [events$, problems$, logs$]) stream$.complete();
+    for (const stream$ of [events$, problems$, findings$, logs$]) stream$.complete();
     closed$.next();
     closed$.complete();
   };
 
   connection.onNotification(Rpc.event, (event) => events$.next(event));
   connection.onNotification(Rpc.problem, (notice) => problems$.next(notice));
+  connection.onNotification(Rpc.finding, (finding) => findings$.next(finding));
   connection.onNotification(Rpc.log, (notice) => logs$.next(notice));
   connection.onClose(close);
   connection.onError(() => undefined);
@@ -92,6 +96,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
   return {
     events$,
     problems$,
+    findings$,
     logs$,
     closed$,
     info: (waitMs) => call(() => connection.sendRequest(Rpc.info), waitMs),

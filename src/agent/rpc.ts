@@ -7,6 +7,7 @@
 import { NotificationType, NotificationType0, RequestType, RequestType0 } from 'vscode-jsonrpc/node';
 import type { HostConfig } from '../config/types.ts';
 import type { HandOverReceipt } from '../engine/host.ts';
+import type { Finding } from '../engine/mismatch.ts';
 import type { CarpEvent, HostStatus } from '../engine/status.ts';
 import type { Problem } from '../ports/error.ts';
 import type { LogLevel } from '../ports/log.ts';
@@ -130,6 +131,8 @@ export const Rpc = {
   /** Something happened to a group. */
   event: new NotificationType<CarpEvent>('event'),
   problem: new NotificationType<ProblemNotice>('problem'),
+  /** A group found something out about its peers; what holds now is in its status. */
+  finding: new NotificationType<Finding>('finding'),
   /** A log line. Only from a forked agent, whose parent has the log. */
   log: new NotificationType<LogNotice>('log'),
 } as const;

@@ -4,6 +4,7 @@ import { Subject } from 'rxjs';
 import type { MessageConnection } from 'vscode-jsonrpc/node';
 import { NOTICES_ON_THEIR_WAY_MAX, notices } from '../../src/agent/notices.ts';
 import type { ProblemNotice } from '../../src/agent/rpc.ts';
+import type { Finding } from '../../src/engine/mismatch.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
 import { until } from '../support/wait.ts';
 import { eventOf } from './fakes.ts';
@@ -30,6 +31,7 @@ test('to somebody who does not read, a bounded number of notices is sent, and th
   const agent = {
     events$,
     problems$: new Subject<ProblemNotice>(),
+    findings$: new Subject<Finding>(),
     problems: () => [],
     snapshots: () => [eventOf('a', 'plant', { seq })],
   };
