@@ -130,7 +130,7 @@ export class KnownAdverts {
   #restore(text: Uint8Array): void {
     try {
       const { spans, heard, reigns, peers } = decodeReplay(text);
-      for (const span of spans) this.#memory.restore(span);
+      this.#memory.restore(spans);
       if (peers !== undefined) this.#guard.restore(peers);
       this.#guard.relearn(heard);
       this.#own.restore(reigns);

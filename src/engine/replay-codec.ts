@@ -31,73 +31,87 @@ const ITEMS_MAX = SPANS_MAX;
 /** A run that is wider would make every look-up slow: 2^30 adverts of the longest stride. */
 const WIDTH_MAX = 1n << 50n;
 
-interface Item {
-  readonly size: number;
+/** Items of one kind, and how one of them is written. */
+interface Section {
+  readonly tag: number;
+  readonly count: number;
+  /** Of all items. */
+  readonly bytes: number;
   readonly write: (view: DataView, at: number) => void;
 }
 
-const word = (counter: bigint): Item => ({ size: 8, write: (view, at) => view.setBigUint64(at, counter) });
-
-const run = ({ low, high, step, recent }: ReplaySpan): Item => ({
-  size: 24,
-  write: (view, at) => {
-    view.setBigUint64(at, low);
-    view.setBigUint64(at + 8, high);
-    view.setUint32(at + 16, step);
-    view.setUint32(at + 20, recent);
-  },
-});
-
-const reign = ({ start, stride }: SeriesSeed): Item => ({
-  size: 12,
-  write: (view, at) => {
-    view.setBigUint64(at, start);
-    view.setUint32(at + 8, Number(stride));
-  },
-});
-
-const address = ({ source, counts, counter }: ReplayPeers['addresses'][number]): Item => {
-  const text = source.slice(0, TEXT_MAX);
+const section = <T>(
+  tag: number,
+  items: readonly T[],
+  size: number | ((item: T) => number),
+  write: (view: DataView, at: number, item: T) => void,
+): Section => {
+  const sizeOf = typeof size === 'number' ? () => size : size;
   return {
-    size: 10 + text.length,
-    write: (view, at) => {
-      view.setUint8(at, counts ? 1 : 0);
-      view.setBigUint64(at + 1, counter);
-      view.setUint8(at + 9, text.length);
-      // Addresses are ASCII.
-      for (let i = 0; i < text.length; i += 1) view.setUint8(at + 10 + i, text.charCodeAt(i) & 0x7f);
+    tag,
+    count: items.length,
+    bytes: items.reduce((sum, item) => sum + sizeOf(item), 0),
+    write: (view, from) => {
+      let at = from;
+      for (const item of items) {
+        write(view, at, item);
+        at += sizeOf(item);
+      }
     },
   };
 };
 
+const writeWord = (view: DataView, at: number, counter: bigint): void => view.setBigUint64(at, counter);
+
+const writeRun = (view: DataView, at: number, { low, high, step, recent }: ReplaySpan): void => {
+  view.setBigUint64(at, low);
+  view.setBigUint64(at + 8, high);
+  view.setUint32(at + 16, step);
+  view.setUint32(at + 20, recent);
+};
+
+const writeReign = (view: DataView, at: number, { start, stride }: SeriesSeed): void => {
+  view.setBigUint64(at, start);
+  view.setUint32(at + 8, Number(stride));
+};
+
+type Address = ReplayPeers['addresses'][number];
+const textOf = ({ source }: Address): string => source.slice(0, TEXT_MAX);
+
+const writeAddress = (view: DataView, at: number, address: Address): void => {
+  const text = textOf(address);
+  view.setUint8(at, address.counts ? 1 : 0);
+  view.setBigUint64(at + 1, address.counter);
+  view.setUint8(at + 9, text.length);
+  // Addresses are ASCII.
+  for (let i = 0; i < text.length; i += 1) view.setUint8(at + 10 + i, text.charCodeAt(i) & 0x7f);
+};
+
 export const encodeReplay = ({ spans, heard, reigns, peers }: ReplayContent): Uint8Array => {
-  const sections: readonly (readonly [tag: number, items: readonly Item[]])[] = [
-    [Tag.lone, spans.filter(({ step }) => step === 0).map(({ low }) => word(low))],
-    [Tag.runs, spans.filter(({ step }) => step !== 0).map(run)],
-    [Tag.heard, heard.map(word)],
-    [Tag.reigns, reigns.map(reign)],
+  const lone = spans.filter(({ step }) => step === 0);
+  const runs = spans.filter(({ step }) => step !== 0);
+  const sections = [
+    section(Tag.lone, lone, 8, (view, at, { low }) => writeWord(view, at, low)),
+    section(Tag.runs, runs, 24, writeRun),
+    section(Tag.heard, heard, 8, writeWord),
+    section(Tag.reigns, reigns, 12, writeReign),
     ...(peers === undefined
       ? []
-      : ([
-          [Tag.constants, peers.constants.map(word)],
-          [Tag.addresses, peers.addresses.map(address)],
-        ] as const)),
-  ];
-  const used = sections.filter(([tag, items]) => items.length > 0 || tag >= Tag.constants);
-  const size = used.reduce((sum, [, items]) => items.reduce((all, item) => all + item.size, sum + HEADER), 0);
-  const bytes = new Uint8Array(size);
-  const view = new DataView(bytes.buffer);
+      : [
+          section(Tag.constants, peers.constants, 8, writeWord),
+          section(Tag.addresses, peers.addresses, (address) => 10 + textOf(address).length, writeAddress),
+        ]),
+  ].filter(({ tag, count }) => count > 0 || tag >= Tag.constants);
+  const encoded = new Uint8Array(sections.reduce((sum, { bytes }) => sum + HEADER + bytes, 0));
+  const view = new DataView(encoded.buffer);
   let at = 0;
-  for (const [tag, items] of used) {
+  for (const { tag, count, bytes, write } of sections) {
     view.setUint8(at, tag);
-    view.setUint32(at + 1, items.length);
-    at += HEADER;
-    for (const { size: length, write } of items) {
-      write(view, at);
-      at += length;
-    }
+    view.setUint32(at + 1, count);
+    write(view, at + HEADER);
+    at += HEADER + bytes;
   }
-  return bytes;
+  return encoded;
 };
 
 /** Reads item by item, and never beyond the end. */

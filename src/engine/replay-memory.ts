@@ -146,10 +146,28 @@ export class ReplayMemory {
         };
   }
 
-  /** Takes a span over from another memory, as the newest; one that begins where another does is left out. */
-  restore(span: ReplaySpan): void {
-    const at = this.#position(span.low);
-    if (at === this.#size || this.#lows[at] !== span.low) this.#insert(span);
+  /** Takes spans over from another memory, as the newest; one that begins where another does is left out. */
+  restore(spans: readonly ReplaySpan[]): void {
+    // Into an empty memory they go in order: to make room for each among all others would take half a second.
+    const isFirst = this.#size === 0;
+    for (const span of isFirst ? spans.slice(-this.#limit) : spans) {
+      const at = isFirst ? this.#size : this.#position(span.low);
+      if (isFirst) this.#insert(span, at);
+      else if (at === this.#size || this.#lows[at] !== span.low) this.#insert(span);
+    }
+    if (!isFirst) return;
+    this.#sort();
+    for (let i = 0; i < spans.length; i += 1) this.#makeRoom();
+  }
+
+  #sort(): void {
+    const order = [...this.#order.subarray(0, this.#size)];
+    const low = (slot: number): bigint => this.#low[slot] ?? 0n;
+    order.sort((a, b) => (low(a) < low(b) ? -1 : low(a) > low(b) ? 1 : 0));
+    this.#order.set(order);
+    this.#lows.set(order.map(low));
+    // Of two that begin at the same number, which no memory has, the second is too much.
+    for (let at = this.#size - 1; at > 0; at -= 1) if (this.#lows[at] === this.#lows[at - 1]) this.#remove(at);
   }
 
   /** The first position in the order whose `low` is not below this number. */
@@ -219,8 +237,10 @@ export class ReplayMemory {
     this.#link(this.#runs, slot);
   }
 
-  #insert({ low, high, step, recent }: ReplaySpan): void {
-    this.#makeRoom();
+  /** @param to - its place in the order, if it is known */
+  #insert({ low, high, step, recent }: ReplaySpan, to?: number): void {
+    // While memories are filled from a file they are in no order, and nothing can be found in them.
+    if (to === undefined) this.#makeRoom();
     while (this.#size >= this.#limit) this.forgetOldest();
     const slot = this.#free.pop() ?? this.#unused;
     if (slot === this.#unused) {
@@ -233,7 +253,7 @@ export class ReplayMemory {
     this.#recent[slot] = recent & RECENT_ALL;
     const width = word(high - low);
     if (width > this.#widest) this.#widest = width;
-    const at = this.#position(low);
+    const at = to ?? this.#position(low);
     this.#order.copyWithin(at + 1, at, this.#size);
     this.#lows.copyWithin(at + 1, at, this.#size);
     this.#order[at] = slot;

@@ -200,7 +200,7 @@ describe('a memory of counters', () => {
         const memory = new ReplayMemory();
         for (const counter of all.flatMap(sent)) memory.add(counter);
         const copy = new ReplayMemory();
-        for (const span of memory.spans()) copy.restore(span);
+        copy.restore(spansOf(memory));
         assert.deepEqual(spansOf(copy), spansOf(memory));
         for (const counter of all.flatMap(sent)) assert.equal(copy.has(counter), true);
       }),
