@@ -15,6 +15,10 @@ export interface GroupView {
 export interface Board {
   /** Cold: first the present view (empty while nothing is known), then a view for each news, none left out. */
   readonly view$: (group: GroupParams) => Observable<GroupView>;
+  /** Hot: news of some group, or of the agent itself. */
+  readonly changed$: Observable<void>;
+  /** The present view. */
+  readonly look: (group: GroupParams) => GroupView;
   /** Forgets all other groups: the last role of a group that runs no more must not be taken for the present one. */
   readonly keep: (groups: readonly GroupParams[]) => void;
   readonly close: () => void;
@@ -67,6 +71,8 @@ export const createBoard = (
           map(() => seen(group)),
         ),
       ),
+    changed$: changed$.pipe(map(() => undefined)),
+    look: seen,
     keep: (groups) => {
       const kept = new Set(groups.map(keyOf));
       for (const key of views.keys()) if (!kept.has(key)) views.delete(key);

@@ -23,6 +23,15 @@ export interface GroupDef extends NodeDef {
   readonly preempt: boolean;
   readonly preemptDelay: number | string;
   readonly addressing: string;
+  readonly peers?: readonly string[];
+  readonly sync?: string;
+  readonly compatibility?: string;
+  readonly checkTtl?: string;
+  readonly replay?: string;
+  /** Of mode `run`: auto, koffi or raw-socket. */
+  readonly transport?: string;
+  /** Seconds; 0 = never. */
+  readonly announceRefresh?: number | string;
   readonly mqtt: string;
   readonly agentExecPath: string;
 }
@@ -45,6 +54,8 @@ interface Named {
   readonly id: string;
   readonly node: string;
   readonly group: string;
+  /** What the editor calls it. */
+  readonly label: string;
   /** First level of the topics of its messages. */
   readonly base: string;
 }
@@ -72,6 +83,7 @@ export const wantedBy = ({ def, passphrase, mqtt, state }: GroupSources): Wanted
     id: def.id,
     node: text(def.host) ?? hostname(),
     group: text(def.group) ?? '',
+    label: labelOf(def),
     base: text(mqtt?.base) ?? DEFAULT_BASE,
   };
   const unset = unsetIn([...Object.values(def), passphrase, mqtt?.base, ...Object.values(mqtt?.credentials ?? {})]);
@@ -86,6 +98,14 @@ export const wantedBy = ({ def, passphrase, mqtt, state }: GroupSources): Wanted
   if ('problem' in checked) return { ...named, type: 'refused', ...checked };
   return { ...named, type: 'own', ...checked, ...present('execPath', text(def.agentExecPath)) };
 };
+
+/** As the editor shows it. */
+const labelOf = ({ name, group, host }: GroupDef): string =>
+  text(name) ??
+  [group, host]
+    .map(text)
+    .filter((part) => part !== undefined)
+    .join(' · ');
 
 /** The check of the configuration file, whose rules are the same. */
 export const checkedHost = (host: object): { readonly config: HostConfig } | { readonly problem: Problem } => {
@@ -123,7 +143,8 @@ const groupOf = (def: GroupDef, name: string, passphrase: string | undefined) =>
   interface: text(def.interface) ?? '',
   vhid: Number(def.vhid),
   ...present('pass', passphrase === '' ? undefined : passphrase),
-  addresses: (def.addresses ?? []).map((address) => text(address)).filter((address) => address !== undefined),
+  addresses: listOf(def.addresses),
+  peers: listOf(def.peers),
   ...present('source', sourcesOf(text(def.source))),
   ...present('advbase', number(def.advbase)),
   ...present('advskew', number(def.advskew)),
@@ -131,8 +152,19 @@ const groupOf = (def: GroupDef, name: string, passphrase: string | undefined) =>
   preempt: def.preempt === true || String(def.preempt) === 'true',
   ...present('preemptDelay', number(def.preemptDelay)),
   ...present('addressing', text(def.addressing)),
-  ...(def.mode === 'simulate' ? { transport: 'memory' } : {}),
+  ...present('sync', text(def.sync)),
+  ...present('compatibility', text(def.compatibility)),
+  ...present('checkTtl', text(def.checkTtl)),
+  ...present('replay', text(def.replay)),
+  ...present('announceRefresh', number(def.announceRefresh)),
+  ...present('transport', def.mode === 'simulate' ? 'memory' : text(def.transport)),
 });
+
+/** Entries of a list; one of them may hold several, as an environment variable does: `192.0.2.11, 192.0.2.12`. */
+const listOf = (entries: unknown): readonly string[] =>
+  (Array.isArray(entries) ? entries : [entries])
+    .flatMap((entry) => (text(entry) ?? '').split(/[\s,]+/))
+    .filter((entry) => entry !== '');
 
 /** `192.0.2.1` or, one for each family, `192.0.2.1, fe80::1`. */
 const sourcesOf = (source: string | undefined): string | readonly string[] | undefined => {

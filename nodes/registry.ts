@@ -14,12 +14,26 @@
  * "Restart flows" has a configuration object that is not the one that was started.
  */
 import type { EventEmitter } from 'node:events';
-import { BehaviorSubject, distinctUntilChanged, EMPTY, map, type Observable, of, Subject, switchMap } from 'rxjs';
-import type { HandOverReceipt, SimulateParams } from '../src/agent/rpc.ts';
+import {
+  BehaviorSubject,
+  distinctUntilChanged,
+  EMPTY,
+  filter,
+  map,
+  merge,
+  type Observable,
+  of,
+  Subject,
+  skip,
+  switchMap,
+} from 'rxjs';
+import type { Finding } from '../src/engine/mismatch.ts';
 import { CarpError, type Problem, problemOf } from '../src/ports/error.ts';
 import type { AgentLink, Agents, OwnAgent } from './agent-link.ts';
 import { type Board, createBoard, type GroupView } from './board.ts';
+import { type GroupCommands, groupCommands, type Place } from './group-commands.ts';
 import type { Wanted } from './group-settings.ts';
+import { type GroupOverview, overviewOf } from './overview.ts';
 import { type Plan, planFor, type Route } from './plan.ts';
 
 export interface RegistryOptions {
@@ -36,7 +50,7 @@ export interface RegistryOptions {
   readonly stopMs?: number;
 }
 
-export interface Registry {
+export interface Registry extends GroupCommands {
   readonly state: string;
   readonly want: (wanted: Wanted) => void;
   /** Resolves when Node-RED may go on; never rejects. */
@@ -44,10 +58,12 @@ export interface Registry {
   /** News of the group of this carp-group node, across deploys. Empty views while nothing is known. */
   readonly view$: (id: string) => Observable<GroupView>;
   readonly wantedBy: (id: string) => Wanted | undefined;
-  /** @throws (rejects) CarpError */
-  readonly handOver: (id: string, force: boolean) => Promise<HandOverReceipt>;
-  /** @throws (rejects) CarpError */
-  readonly simulate: (id: string, action: SimulateParams['action']) => Promise<void>;
+  /** What this group finds out about its peers, from now on. Never errors. */
+  readonly findings$: (id: string) => Observable<Finding>;
+  /** All carp-group nodes, in the order of their making. */
+  readonly overview: () => readonly GroupOverview[];
+  /** Hot, never errors: something of the overview is different now. Emits often; whoever shows it, throttles. */
+  readonly changes$: Observable<void>;
   /** Hot: the flows have started, and what is sent now reaches the nodes behind. */
   readonly started$: Observable<void>;
   /** What nodes remember across deploys, by node id. */
@@ -157,13 +173,13 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     started$.next();
   });
 
-  const agentOf = (id: string): { readonly link: AgentLink; readonly node: string; readonly group: string } => {
-    const { plan, own, services } = running$.value;
+  const placeOf = (id: string): Place => {
+    const { plan } = running$.value;
     const route = plan.routes.get(id);
     if (route === undefined) throw new CarpError('CARP_NO_GROUP', 'this group does not run', { remedy: 'deploy it' });
     if (route.type === 'refused')
       throw new CarpError(route.problem.code, route.problem.message, { remedy: route.problem.remedy });
-    const link = route.socket === undefined ? own?.link : services.get(route.socket)?.link;
+    const link = linkOf(running$.value, id);
     if (link === undefined) throw new CarpError('CARP_NO_AGENT', 'the agent is starting', { remedy: 'try again' });
     return { link, node: route.node, group: route.group };
   };
@@ -201,15 +217,44 @@ export const createRegistry = (options: RegistryOptions): Registry => {
           return board === undefined ? EMPTY : board.view$(route);
         }),
       ),
-    handOver: async (id, force) => {
-      const { link, node, group } = agentOf(id);
-      return link.handOver({ node, group, force });
+    findings$: (id) =>
+      running$.pipe(
+        map((running) => ({ route: running.plan.routes.get(id), link: linkOf(running, id) })),
+        distinctUntilChanged((one, other) => one.link === other.link && same(one.route, other.route)),
+        switchMap(({ route, link }) =>
+          link === undefined || route?.type !== 'agent'
+            ? EMPTY
+            : link.findings$.pipe(filter(({ node, group }) => node === route.node && group === route.group)),
+        ),
+      ),
+    overview: () => {
+      const running = running$.value;
+      return [...wanted.values()].map((one) => {
+        const { route, board } = source(running, one.id);
+        if (route === undefined) return overviewOf(one, {});
+        if (route.type === 'refused') return overviewOf(one, { problem: route.problem });
+        return overviewOf(one, board?.look(route) ?? {});
+      });
     },
-    simulate: async (id, action) => {
-      const { link, node } = agentOf(id);
-      await link.simulate({ node, action });
-    },
+    changes$: merge(
+      // What is wanted is known when the flows have started, also where nothing of it runs.
+      started$,
+      running$.pipe(
+        switchMap(({ own, services }) =>
+          merge(of(undefined), ...[own, ...services.values()].map((one) => one?.board.changed$ ?? EMPTY)),
+        ),
+        skip(1),
+      ),
+    ),
+    ...groupCommands(placeOf),
   };
+};
+
+/** Who is asked about the group of this node. */
+const linkOf = ({ plan, own, services }: Running, id: string): AgentLink | undefined => {
+  const route = plan.routes.get(id);
+  if (route?.type !== 'agent') return undefined;
+  return route.socket === undefined ? own?.link : services.get(route.socket)?.link;
 };
 
 const source = ({ plan, own, services }: Running, id: string) => {
