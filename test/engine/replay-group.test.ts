@@ -29,17 +29,15 @@ class Attacker {
 
   constructor({ lan, scheduler }: VirtualLan) {
     this.#scheduler = scheduler;
-    this.#channel = lan
-      .host('mallory')
-      .transport.open({
-        interface: 'eth0',
-        family: 4,
-        vhid: vhid(10),
-        peers: [],
-        tos: 0,
-        checksTtl: true,
-        broadcast: false,
-      });
+    this.#channel = lan.host('mallory').transport.open({
+      interface: 'eth0',
+      family: 4,
+      vhid: vhid(10),
+      peers: [],
+      tos: 0,
+      checksTtl: true,
+      broadcast: false,
+    });
     this.#channel.packets$.subscribe((packet) => this.captured.push(packet));
   }
 
