@@ -45,6 +45,8 @@ export interface AgentLink {
   readonly findings$: Observable<Finding>;
   /** The present state first. `running` comes after the snapshots. */
   readonly state$: Observable<LinkState>;
+  /** The agent has answered, and all that it had told before has arrived. @throws (rejects) CarpError CARP_NO_AGENT */
+  readonly ping: () => Promise<void>;
   /** @throws (rejects) CarpError CARP_NO_AGENT */
   readonly status: () => Promise<AgentStatus>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY */

@@ -5,6 +5,8 @@ import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import { LastKnown } from './last-known.ts';
 import { restarting } from './restarting.ts';
 import type {
+  AdvskewParams,
+  AdvskewReceipt,
   AgentStatus,
   DemoteParams,
   DemotionReceipt,
@@ -40,6 +42,11 @@ export interface AgentLink {
   readonly logs$: Observable<LogNotice>;
   /** The present state first. */
   readonly state$: Observable<LinkState>;
+  /**
+   * Resolves when the agent has answered: it is alive, and all that it had told before has arrived.
+   * @throws (rejects) CarpError CARP_NO_AGENT
+   */
+  readonly ping: () => Promise<void>;
   /** @throws (rejects) CarpError CARP_NO_AGENT */
   readonly status: () => Promise<AgentStatus>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY */
@@ -48,6 +55,8 @@ export interface AgentLink {
   readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
+  readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
 }
 
@@ -152,11 +161,13 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
       for (const { node, group } of blamed) report({ node, group });
       blamed = [];
     },
+    ping: async () => void (await required().info()),
     status: async () => required().status(),
     handOver: async (params) => required().handOver(params),
     demote: async (params) => required().demote(params),
     restore: async (params) => required().restore(params),
     maintenance: async (params) => required().maintenance(params),
+    advskew: async (params) => required().advskew(params),
     simulate: async (params) => required().simulate(params),
     end: () => {
       if (state$.value.state === 'stopped') return;
