@@ -6,6 +6,7 @@ import type { GroupSettings, HostSettings } from '../engine/settings.ts';
 import type { CarpEvent, GroupStatus, HostStatus, PublicRole } from '../engine/status.ts';
 import { CarpError, type Problem } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
+import { advSkew } from '../protocol/units.ts';
 import { absentGroup, eventOf } from './absent-group.ts';
 import { type DemotedGroup, HAND_OVER_WEIGHT, outcomeOf } from './demotions.ts';
 import { GroupEnvironments } from './group-environments.ts';
@@ -13,6 +14,7 @@ import { HostChecks } from './host-checks.ts';
 import { HostHooks } from './host-hooks.ts';
 import type { MaintenanceEntry } from './maintenance-store.ts';
 import { Publishing, type PublishingOptions } from './publishing.ts';
+import type { AdvskewReceipt } from './rpc.ts';
 import { isSimulated, type Place, type World } from './world.ts';
 
 export interface HostedOptions {
@@ -155,6 +157,26 @@ export class Hosted {
     if (engine === undefined || this.#ending !== undefined)
       throw new CarpError('CARP_FAILED', `${this.node} does not run`, { remedy: '`carp status` says why' });
     return outcomeOf(engine, group, () => change(engine));
+  }
+
+  /**
+   * @param advskew - 0..254; `undefined`: that of the configuration
+   * @throws CarpError CARP_FAILED while the group does not run
+   */
+  setAdvskew(group: string, advskew: number | undefined): AdvskewReceipt {
+    const engine = this.#running?.engine;
+    if (engine === undefined || this.#ending !== undefined || this.#environments.refused.has(group))
+      throw new CarpError('CARP_FAILED', `group ${group} of ${this.node} does not run`, {
+        remedy: '`carp status` says why',
+      });
+    const now = engine.setAdvskew(group, advskew === undefined ? undefined : advSkew(advskew));
+    return {
+      node: this.node,
+      group,
+      advskew: now.advskew,
+      configured: now.configuredAdvskew ?? now.advskew,
+      role: now.role,
+    };
   }
 
   /** Whether the process that owns this agent hangs: this host is no good choice for MASTER while it does. */

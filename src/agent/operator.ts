@@ -4,9 +4,16 @@ import type { Log } from '../ports/log.ts';
 import { HAND_OVER_WEIGHT } from './demotions.ts';
 import type { Hosted } from './hosted.ts';
 import type { MaintenanceEntry, MaintenanceStore } from './maintenance-store.ts';
-import type { DemoteParams, DemotionReceipt, MaintenanceParams, RestoreParams } from './rpc.ts';
+import type {
+  AdvskewParams,
+  AdvskewReceipt,
+  DemoteParams,
+  DemotionReceipt,
+  MaintenanceParams,
+  RestoreParams,
+} from './rpc.ts';
 
-/** What people may do to the demotion ledger of a host. Each resolves when the farewells are over that come of it. */
+/** What people may do to a host. What changes its demotion resolves when the farewells are over that come of it. */
 export interface Operator {
   /** @throws (rejects) CarpError CARP_NO_GROUP, CARP_FAILED */
   readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
@@ -14,6 +21,8 @@ export interface Operator {
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   /** Stored before it acts. @throws (rejects) as `demote`; also when it cannot be stored, and nothing has happened */
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  /** Another rank, until the agent ends or the group's settings change. @throws (rejects) as `demote` */
+  readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
 }
 
 export interface OperatorOptions {
@@ -65,6 +74,15 @@ export const createOperator = ({ hostOf, maintenance, log }: OperatorOptions): O
       else enter(engine, entry);
     });
     return { node: host.node, changed, groups };
+  },
+
+  advskew: async ({ node, group, advskew }) => {
+    const host = hostOf(node);
+    requireGroup(host, group);
+    const receipt = host.setAdvskew(group, advskew ?? undefined);
+    const what = advskew === null ? `back to its ${receipt.configured}` : `to ${advskew}`;
+    log('info', `an operator sets the advskew of ${group} ${what}`, { node: host.node, group });
+    return receipt;
   },
 });
 

@@ -4,6 +4,7 @@ import { CarpError, problemOf } from '../ports/error.ts';
 import { FOR_MS_MAX, WEIGHT_MAX } from './demotions.ts';
 import { refuseReserved } from './reserved-reasons.ts';
 import type {
+  AdvskewParams,
   ConfigureParams,
   DemoteParams,
   HandOverParams,
@@ -11,6 +12,9 @@ import type {
   RestoreParams,
   SimulateParams,
 } from './rpc.ts';
+
+/** 255 is that of a farewell. */
+const ADVSKEW_MAX = 254;
 
 const NAME = { type: 'string', minLength: 1, maxLength: 255 } as const;
 
@@ -55,6 +59,13 @@ const maintenance: SchemaObject = {
   additionalProperties: false,
 };
 
+const advskew: SchemaObject = {
+  type: 'object',
+  properties: { node: NAME, group: NAME, advskew: { type: ['integer', 'null'], minimum: 0, maximum: ADVSKEW_MAX } },
+  required: ['group', 'advskew'],
+  additionalProperties: false,
+};
+
 const simulate: SchemaObject = {
   type: 'object',
   properties: { node: NAME, action: { type: 'string', enum: ['crash', 'revive'] } },
@@ -91,6 +102,7 @@ const checker = <Params>(schema: SchemaObject): ((params: unknown) => Params) =>
 /** Turn what came over the wire into typed parameters. @throws ResponseError InvalidParams */
 export const handOverParams = checker<HandOverParams>(handOver);
 export const maintenanceParams = checker<MaintenanceParams>(maintenance);
+export const advskewParams = checker<AdvskewParams>(advskew);
 export const simulateParams = checker<SimulateParams>(simulate);
 
 const named =

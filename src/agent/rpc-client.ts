@@ -4,6 +4,8 @@ import type { Finding } from '../engine/mismatch.ts';
 import type { CarpEvent } from '../engine/status.ts';
 import { CarpError, type CarpErrorCode, type Problem } from '../ports/error.ts';
 import {
+  type AdvskewParams,
+  type AdvskewReceipt,
   type AgentInfo,
   type AgentStatus,
   type ConfigureParams,
@@ -43,6 +45,7 @@ export interface RpcClient {
   readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
   /** Resolves when the channel has taken it, or has ended meanwhile. @throws (rejects) when it had ended before */
   readonly heartbeat: () => Promise<void>;
@@ -107,6 +110,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     demote: (params) => call(() => connection.sendRequest(Rpc.demote, params)),
     restore: (params) => call(() => connection.sendRequest(Rpc.restore, params)),
     maintenance: (params) => call(() => connection.sendRequest(Rpc.maintenance, params)),
+    advskew: (params) => call(() => connection.sendRequest(Rpc.advskew, params)),
     simulate: (params) => call(() => connection.sendRequest(Rpc.simulate, params)),
     // `async`: on a connection that has ended the library throws at once.
     heartbeat: async () => connection.sendNotification(Rpc.heartbeat),

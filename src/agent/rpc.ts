@@ -8,7 +8,7 @@ import { NotificationType, NotificationType0, RequestType, RequestType0 } from '
 import type { HostConfig } from '../config/types.ts';
 import type { HandOverReceipt } from '../engine/host.ts';
 import type { Finding } from '../engine/mismatch.ts';
-import type { CarpEvent, HostStatus } from '../engine/status.ts';
+import type { CarpEvent, HostStatus, PublicRole } from '../engine/status.ts';
 import type { Problem } from '../ports/error.ts';
 import type { LogLevel } from '../ports/log.ts';
 import type { DemotedGroup } from './demotions.ts';
@@ -85,6 +85,24 @@ export interface MaintenanceParams extends HostParams {
   readonly group?: string;
 }
 
+/** Another advskew than that of the configuration; until the agent ends or the group's settings change. */
+export interface AdvskewParams extends HostParams {
+  readonly group: string;
+  /** 0..254, in 1/256 s; `null`: that of the configuration again. */
+  readonly advskew: number | null;
+}
+
+export interface AdvskewReceipt {
+  readonly node: string;
+  readonly group: string;
+  /** In use now. Demotion comes on top of it. */
+  readonly advskew: number;
+  /** That of the configuration. */
+  readonly configured: number;
+  /** Now: another rank alone is no change of role. A better BACKUP that preempts acts at the MASTER's next advert. */
+  readonly role: PublicRole;
+}
+
 export interface DemotionReceipt {
   readonly node: string;
   /** Whether anything is different now: what was so before is no mistake. */
@@ -123,6 +141,7 @@ export const Rpc = {
   demote: new RequestType<DemoteParams, DemotionReceipt, RpcFailure>('demote'),
   restore: new RequestType<RestoreParams, DemotionReceipt, RpcFailure>('restore'),
   maintenance: new RequestType<MaintenanceParams, DemotionReceipt, RpcFailure>('maintenance'),
+  advskew: new RequestType<AdvskewParams, AdvskewReceipt, RpcFailure>('advskew'),
   simulate: new RequestType<SimulateParams, void, RpcFailure>('simulate'),
   /** Bow out of everything and end; answered when that is done. Only to a forked agent. */
   stop: new RequestType0<void, RpcFailure>('stop'),

@@ -4,6 +4,7 @@ import { CarpError, problemOf } from '../ports/error.ts';
 import type { Agent } from './agent.ts';
 import { notices } from './notices.ts';
 import {
+  advskewParams,
   configureParams,
   demoteParams,
   handOverParams,
@@ -51,6 +52,7 @@ export const serve = (connection: MessageConnection, { agent, caller }: ServeOpt
   connection.onRequest(Rpc.demote, (params) => answer(() => agent.demote(demoteParams(params))));
   connection.onRequest(Rpc.restore, (params) => answer(() => agent.restore(restoreParams(params))));
   connection.onRequest(Rpc.maintenance, (params) => answer(() => agent.maintenance(maintenanceParams(params))));
+  connection.onRequest(Rpc.advskew, (params) => answer(() => agent.advskew(advskewParams(params))));
   connection.onRequest(Rpc.simulate, (params) => answer(() => agent.simulate(simulateParams(params))));
   connection.onRequest(Rpc.configure, (params) =>
     answer(() => {

@@ -110,7 +110,7 @@ export class Book {
   #common() {
     const { name, interface: device, vhid, advbase, advskew, addresses } = this.#settings;
     const { previous, reason, detail, seq } = this.#last;
-    const { master, sources, demotion } = this.state;
+    const { master, sources, demotion, advskew: ordered = advskew } = this.state;
     const self = this.#role === 'MASTER';
     const holder = self ? (sources[4] ?? sources[6]) : master?.source;
     return {
@@ -125,7 +125,8 @@ export class Book {
       seq,
       ...(holder === undefined ? {} : { master: { address: holder.text, self } }),
       advbase,
-      advskew,
+      advskew: ordered,
+      ...(ordered === advskew ? {} : { configuredAdvskew: advskew }),
       demotion,
       addresses: addresses.map(formatCidr),
     };

@@ -1,5 +1,6 @@
 import { interval, map, Subject, Subscription } from 'rxjs';
 import { CarpError, problemOf } from '../ports/error.ts';
+import type { AdvSkew } from '../protocol/units.ts';
 import type { Past } from './book.ts';
 import { Group } from './group.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock, HostDemotion } from './host.ts';
@@ -204,6 +205,12 @@ class CarpHost implements Host {
     const member = this.#members.get(name);
     if (member === undefined) throw this.#noGroup(name);
     return member.group.handOver(options);
+  }
+
+  setAdvskew(name: string, advskew: AdvSkew | undefined): CarpEvent {
+    const member = this.#members.get(name);
+    if (member === undefined) throw this.#noGroup(name);
+    return member.group.setAdvskew(advskew);
   }
 
   farewell(name: string): Promise<HandOverReceipt> | undefined {

@@ -25,7 +25,7 @@ import type { Log } from '../ports/log.ts';
 import type { Family } from '../protocol/address.ts';
 import { authenticator } from '../protocol/authentication.ts';
 import { masterDownTime } from '../protocol/timing.ts';
-import { type Millis, millis, toMillis } from '../protocol/units.ts';
+import { type AdvSkew, type Millis, millis, toMillis } from '../protocol/units.ts';
 import { Book, type Past } from './book.ts';
 import { Ear, type Missed } from './ear.ts';
 import { GroupDemotion } from './group-demotion.ts';
@@ -261,7 +261,7 @@ export class Group {
   #keep({ event, state, effects }: MachineStep): void {
     if (event.type === 'addressesTaken') this.#demotion.addresses(true);
     if (event.type === 'addressesFailed' || event.type === 'addressesLost') this.#demotion.addresses(false);
-    const { master } = this.#book.snapshot();
+    const { master, advskew } = this.#book.snapshot();
     this.#book.state = state;
     for (const effect of effects) {
       if (effect.type === 'report') {
@@ -273,8 +273,9 @@ export class Group {
     }
     if (effects.some(({ type }) => type === 'report')) return;
     const now = this.#book.snapshot();
-    // A BACKUP that follows somebody else from now on: nothing has happened here, but what it knows has changed.
-    if (now.master?.address !== master?.address) this.#events$.next(now);
+    // A BACKUP that follows somebody else from now on: nothing has happened here, but what it knows has changed. And a
+    // rank that an operator has set is news for those who show it.
+    if (now.master?.address !== master?.address || now.advskew !== advskew) this.#events$.next(now);
   }
 
   /** What a group of the same name and other settings goes on from. */
@@ -313,6 +314,12 @@ export class Group {
     const why = inSync === undefined ? {} : { inSync };
     this.#commands$.next({ type: 'handOverRequested', force, ...why, at: this.#now() });
     return receipt;
+  }
+
+  /** Another rank from now on; `undefined`: that of the settings. */
+  setAdvskew(advskew: AdvSkew | undefined): CarpEvent {
+    this.#commands$.next({ type: 'advskewChanged', advskew, at: this.#now() });
+    return this.#book.snapshot();
   }
 
   /** How the farewell ends that is under way now, whoever asked for it. @throws (rejects) CarpError CARP_NOBODY */

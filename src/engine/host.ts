@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Environment } from '../ports/environment.ts';
 import type { Problem } from '../ports/error.ts';
+import type { AdvSkew } from '../protocol/units.ts';
 import type { Finding } from './mismatch.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
 import type { CarpEvent, GroupStatus, HostStatus } from './status.ts';
@@ -59,6 +60,11 @@ export interface Host {
   readonly demote: (demotion: HostDemotion) => void;
   /** Takes an entry out again; whether there was one. As often as one likes. @throws CarpError CARP_NO_GROUP */
   readonly restore: (reason: string, group?: string) => boolean;
+  /**
+   * Another rank for a group, for as long as its settings stay the same; `undefined`: that of its settings. A MASTER tells
+   * it at once. Returns the group as it is then. @throws CarpError CARP_NO_GROUP
+   */
+  readonly setAdvskew: (group: string, advskew: AdvSkew | undefined) => CarpEvent;
   /** Bows out of every group, releases, ends. Resolves within 1.5 s. */
   readonly stop: () => Promise<void>;
   /** Ends at once and says nothing to anybody, as a power cut does. For simulated hosts. */

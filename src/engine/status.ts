@@ -32,7 +32,10 @@ export interface CarpEvent {
   readonly seq: number;
   readonly master?: Master;
   readonly advbase: number;
+  /** In use; an operator may have set it at run time. */
   readonly advskew: number;
+  /** That of the configuration, where another one is in use. */
+  readonly configuredAdvskew?: number;
   /** Sum of the weights of all reasons that demote this group now. */
   readonly demotion: number;
   readonly addresses: readonly string[];

@@ -121,6 +121,10 @@ const claimHeard = (
   return [next, phase.name === 'taking' ? [{ type: 'releaseAddresses' }, ...effects] : effects];
 };
 
+/** The claim told another rank than this host has now: the first advert as MASTER, which tells the new one, is due at once. */
+const claimOutdated = (state: State, phase: PhaseOf<'claiming' | 'taking'>, { at }: EventOf<'advskewChanged'>): Step =>
+  stay(inPhase(state, { ...phase, reign: { ...phase.reign, due: at } }));
+
 const masterDownExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
   if (state.phase.name !== 'listening') return stay(state);
   const { extended } = state.phase;
@@ -253,6 +257,8 @@ export const backup = (state: State, event: MachineEvent, settings: MachineSetti
     }
     case 'stopRequested':
       return stopped(state);
+    case 'advskewChanged':
+      return phase.name === 'claiming' || phase.name === 'taking' ? claimOutdated(state, phase, event) : stay(state);
     case 'becameReady':
     case 'becameUnready':
     case 'demotionChanged':

@@ -64,6 +64,8 @@ type Happening =
       readonly demotion: number;
       readonly reason: 'demoted' | 'maintenance' | 'stalled';
     }
+  /** An operator sets this host's skew; `undefined`: that of the settings again. */
+  | { readonly type: 'advskewChanged'; readonly advskew: AdvSkew | undefined }
   /** `inSync`: not by an operator, but because another group of the same sync has moved. */
   | { readonly type: 'handOverRequested'; readonly force: boolean; readonly inSync?: true }
   | { readonly type: 'stopRequested' };

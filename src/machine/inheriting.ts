@@ -115,6 +115,7 @@ export const inheriting = (state: State, phase: Inheriting, event: MachineEvent,
     case 'becameReady':
     case 'becameUnready':
     case 'demotionChanged':
+    case 'advskewChanged':
     case 'handOverRequested':
     case 'addressesTaken':
     case 'addressesFailed':

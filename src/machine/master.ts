@@ -33,6 +33,7 @@ import {
   leaseMs,
   RELEASE_AFTER_CLAIM_MS,
   SUCCESSOR_WAIT_MS,
+  skewNow,
 } from './timings.ts';
 
 type PhaseOf<Name extends Phase['name']> = Extract<Phase, { readonly name: Name }>;
@@ -219,8 +220,8 @@ const demotionChanged = (
   return before === demotion ? stay(state) : advertiseNow(state, phase.reign, at, settings);
 };
 
-/** @param before - the demotion before this event */
-export const master = (state: State, event: MachineEvent, settings: MachineSettings, before: number): Step => {
+/** @param before - the state before this event */
+export const master = (state: State, event: MachineEvent, settings: MachineSettings, before: State): Step => {
   const { phase } = state;
   if (phase.name !== 'master' && phase.name !== 'bowing-out' && phase.name !== 'recovering') return stay(state);
   if (phase.name === 'master' && overslept(state, phase.reign, event.at, settings)) {
@@ -252,7 +253,12 @@ export const master = (state: State, event: MachineEvent, settings: MachineSetti
         ? endFarewell(state, phase, event.at, settings, { reason: 'address-lost', detail: event.detail })
         : stepDown(state, event.at, settings, { reason: 'address-lost', detail: event.detail, first: [bowOut] });
     case 'demotionChanged':
-      return phase.name === 'master' ? demotionChanged(state, phase, event, before, settings) : stay(state);
+      return phase.name === 'master' ? demotionChanged(state, phase, event, before.demotion, settings) : stay(state);
+    case 'advskewChanged':
+      // As with demotion: whoever listens learns the new rank at once, and what it means is for others to decide.
+      return phase.name === 'master' && skewNow(before, settings) !== skewNow(state, settings)
+        ? advertiseNow(state, phase.reign, event.at, settings)
+        : stay(state);
     case 'handOverRequested':
       if (phase.name === 'recovering') return [state, [{ type: 'nobodyTookOver', released: true }]];
       if (phase.name === 'bowing-out')

@@ -1,5 +1,5 @@
 import { type Family, type IpAddress, sameAddress } from '../protocol/address.ts';
-import type { Millis, Ticks } from '../protocol/units.ts';
+import type { AdvSkew, Millis, Ticks } from '../protocol/units.ts';
 import type { Sources } from './events.ts';
 import type { Reason, Role } from './roles.ts';
 
@@ -81,6 +81,8 @@ export type Phase =
 export interface State {
   readonly phase: Phase;
   readonly demotion: number;
+  /** Set by an operator, instead of that of the settings. */
+  readonly advskew?: AdvSkew;
   readonly sources: Sources;
   readonly master?: FollowedMaster;
   /** The last MASTER heard that wins over this host. */

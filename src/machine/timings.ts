@@ -30,10 +30,14 @@ const STAGGER_MS = { fullSkew: 6, perAddressStep: 1 } as const;
 export type TimeSettings = Pick<MachineSettings, 'advbase' | 'advskew' | 'deadratio' | 'demotes' | 'clampsSkew'>;
 
 /** The skew of this host's adverts and times. A host that counts its demotion in byte 4 leaves the skew as it is. */
-export const skewNow = ({ demotion }: State, { advskew, demotes, clampsSkew }: TimeSettings): AdvSkew => {
-  const inSkew = demotes === 'advskew' ? demotion : 0;
-  return clampsSkew ? clampedSkew(advskew, inSkew) : effectiveSkew(advskew, inSkew);
+export const skewNow = (state: State, settings: TimeSettings): AdvSkew => {
+  const { demotes, clampsSkew } = settings;
+  const inSkew = demotes === 'advskew' ? state.demotion : 0;
+  return clampsSkew ? clampedSkew(ownSkew(state, settings), inSkew) : effectiveSkew(ownSkew(state, settings), inSkew);
 };
+
+/** Without demotion: what an operator has set at run time counts before the settings. */
+const ownSkew = ({ advskew }: State, settings: TimeSettings): AdvSkew => advskew ?? settings.advskew;
 
 /** Byte 4 of this host's adverts. */
 export const countNow = ({ demotion }: State, { demotes }: TimeSettings): number =>
@@ -69,7 +73,7 @@ export const leaseMs = (settings: Pick<TimeSettings, 'advbase' | 'deadratio'>): 
  * up to 3 ms by address among equals (DESIGN D5).
  */
 export const staggerMs = (state: State, settings: TimeSettings, source: IpAddress | undefined): number =>
-  (effectiveSkew(settings.advskew, state.demotion) / 254) * STAGGER_MS.fullSkew +
+  (effectiveSkew(ownSkew(state, settings), state.demotion) / 254) * STAGGER_MS.fullSkew +
   ((source?.bytes.at(-1) ?? 0) & 3) * STAGGER_MS.perAddressStep;
 
 export const after = (at: Millis, span: number): Millis => millis(at + span);

@@ -36,6 +36,8 @@ const remember = (state: State, event: MachineEvent): State => {
       return { ...state, sources: event.sources };
     case 'demotionChanged':
       return { ...state, demotion: event.demotion };
+    case 'advskewChanged':
+      return event.advskew === undefined ? without(state, 'advskew') : { ...state, advskew: event.advskew };
     default:
       return state;
   }
@@ -113,7 +115,7 @@ const step = (before: State, event: MachineEvent, settings: MachineSettings): St
   if (phase.name === 'init') return init(state, event, settings);
   if (event.type === 'becameUnready') return becameUnready(state, event);
   if (phase.name === 'inheriting') return inheriting(state, phase, event, settings);
-  return roleOf(state) === 'MASTER' ? master(state, event, settings, before.demotion) : backup(state, event, settings);
+  return roleOf(state) === 'MASTER' ? master(state, event, settings, before) : backup(state, event, settings);
 };
 
 export const transition = (before: State, event: MachineEvent, settings: MachineSettings): Step =>

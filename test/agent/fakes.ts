@@ -79,6 +79,11 @@ export class FakeHost implements Host {
     return Promise.resolve({ address: '192.0.2.12', afterMs: 7 });
   }
 
+  setAdvskew(group: string, advskew?: number): CarpEvent {
+    this.done.push(`advskew ${group} ${advskew}`);
+    return { ...eventOf(this.node, group), advskew: advskew ?? 0 };
+  }
+
   farewell(): undefined {
     return undefined;
   }
@@ -205,6 +210,7 @@ export const idleAgent = (more: Partial<Agent> = {}): Agent => ({
   demote: async () => ({ node: 'a', changed: true, groups: [] }),
   restore: async () => ({ node: 'a', changed: true, groups: [] }),
   maintenance: async () => ({ node: 'a', changed: true, groups: [] }),
+  advskew: async ({ group }) => ({ node: 'a', group, advskew: 7, configured: 0, role: 'MASTER' }),
   simulate: async () => undefined,
   heartbeat: () => undefined,
   stop: async () => undefined,
