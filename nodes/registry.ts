@@ -35,6 +35,7 @@ import { type GroupCommands, groupCommands, type Place } from './group-commands.
 import type { Wanted } from './group-settings.ts';
 import { type GroupOverview, overviewOf } from './overview.ts';
 import { type Plan, planFor, type Route } from './plan.ts';
+import { Proof } from './proof.ts';
 
 export interface RegistryOptions {
   readonly agents: Agents;
@@ -60,6 +61,8 @@ export interface Registry extends GroupCommands {
   readonly wantedBy: (id: string) => Wanted | undefined;
   /** What this group finds out about its peers, from now on. Never errors. */
   readonly findings$: (id: string) => Observable<Finding>;
+  /** How old the news of this group may be; undefined while there is no agent to ask. The present one first. */
+  readonly proof$: (id: string) => Observable<Proof | undefined>;
   /** All carp-group nodes, in the order of their making. */
   readonly overview: () => readonly GroupOverview[];
   /** Hot, never errors: something of the overview is different now. Emits often; whoever shows it, throttles. */
@@ -75,8 +78,15 @@ const STOP_MS = 1000;
 
 interface Running {
   readonly plan: Plan;
-  readonly own: { readonly link: OwnAgent; readonly board: Board; readonly execPath: string | undefined } | undefined;
-  readonly services: ReadonlyMap<string, { readonly link: AgentLink; readonly board: Board }>;
+  readonly own: (Source & { readonly link: OwnAgent; readonly execPath: string | undefined }) | undefined;
+  readonly services: ReadonlyMap<string, Source>;
+}
+
+/** One agent, and what is known from it. */
+interface Source {
+  readonly link: AgentLink;
+  readonly board: Board;
+  readonly proof: Proof;
 }
 
 export const createRegistry = (options: RegistryOptions): Registry => {
@@ -107,7 +117,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     for (const socket of plan.sockets) {
       if (services.has(socket)) continue;
       const link = agents.connect(socket);
-      services.set(socket, { link, board: createBoard(link, { service: socket }) });
+      services.set(socket, { link, board: createBoard(link, { service: socket }), proof: new Proof(link.ping) });
     }
     const endedServices = [...services].filter(([socket]) => !plan.sockets.includes(socket));
     for (const [socket] of endedServices) services.delete(socket);
@@ -141,7 +151,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
 
   const start = ({ execPath }: Plan): NonNullable<Running['own']> => {
     const link = agents.fork(execPath === undefined ? {} : { execPath });
-    return { link, board: createBoard(link), execPath };
+    return { link, board: createBoard(link), proof: new Proof(link.ping), execPath };
   };
 
   const waitForStart = (ms: number): void => {
@@ -174,14 +184,12 @@ export const createRegistry = (options: RegistryOptions): Registry => {
   });
 
   const placeOf = (id: string): Place => {
-    const { plan } = running$.value;
-    const route = plan.routes.get(id);
+    const { route, from } = sourceOf(running$.value, id);
     if (route === undefined) throw new CarpError('CARP_NO_GROUP', 'this group does not run', { remedy: 'deploy it' });
     if (route.type === 'refused')
       throw new CarpError(route.problem.code, route.problem.message, { remedy: route.problem.remedy });
-    const link = linkOf(running$.value, id);
-    if (link === undefined) throw new CarpError('CARP_NO_AGENT', 'the agent is starting', { remedy: 'try again' });
-    return { link, node: route.node, group: route.group };
+    if (from === undefined) throw new CarpError('CARP_NO_AGENT', 'the agent is starting', { remedy: 'try again' });
+    return { link: from.link, node: route.node, group: route.group };
   };
 
   return {
@@ -209,33 +217,35 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     wantedBy: (id) => wanted.get(id),
     view$: (id) =>
       running$.pipe(
-        map((running) => source(running, id)),
-        distinctUntilChanged((one, other) => one.board === other.board && same(one.route, other.route)),
-        switchMap(({ route, board }) => {
+        map((running) => sourceOf(running, id)),
+        distinctUntilChanged(sameSource),
+        switchMap(({ route, from }) => {
           if (route === undefined) return EMPTY;
           if (route.type === 'refused') return of<GroupView>({ problem: route.problem });
-          return board === undefined ? EMPTY : board.view$(route);
+          return from === undefined ? EMPTY : from.board.view$(route);
         }),
       ),
     findings$: (id) =>
       running$.pipe(
-        map((running) => ({ route: running.plan.routes.get(id), link: linkOf(running, id) })),
-        distinctUntilChanged((one, other) => one.link === other.link && same(one.route, other.route)),
-        switchMap(({ route, link }) =>
-          link === undefined || route?.type !== 'agent'
+        map((running) => sourceOf(running, id)),
+        distinctUntilChanged(sameSource),
+        switchMap(({ route, from }) =>
+          from === undefined || route?.type !== 'agent'
             ? EMPTY
-            : link.findings$.pipe(filter(({ node, group }) => node === route.node && group === route.group)),
+            : from.link.findings$.pipe(filter(({ node, group }) => node === route.node && group === route.group)),
         ),
       ),
-    overview: () => {
-      const running = running$.value;
-      return [...wanted.values()].map((one) => {
-        const { route, board } = source(running, one.id);
-        if (route === undefined) return overviewOf(one, {});
-        if (route.type === 'refused') return overviewOf(one, { problem: route.problem });
-        return overviewOf(one, board?.look(route) ?? {});
-      });
-    },
+    proof$: (id) =>
+      running$.pipe(
+        map((running) => sourceOf(running, id).from?.proof),
+        distinctUntilChanged(),
+      ),
+    overview: () =>
+      [...wanted.values()].map((one) => {
+        const { route, from } = sourceOf(running$.value, one.id);
+        if (route?.type === 'refused') return overviewOf(one, { problem: route.problem });
+        return overviewOf(one, (route && from?.board.look(route)) ?? {});
+      }),
     changes$: merge(
       // What is wanted is known when the flows have started, also where nothing of it runs.
       started$,
@@ -250,17 +260,11 @@ export const createRegistry = (options: RegistryOptions): Registry => {
   };
 };
 
-/** Who is asked about the group of this node. */
-const linkOf = ({ plan, own, services }: Running, id: string): AgentLink | undefined => {
+/** Where the group of this node runs, and who tells of it. */
+const sourceOf = ({ plan, own, services }: Running, id: string) => {
   const route = plan.routes.get(id);
-  if (route?.type !== 'agent') return undefined;
-  return route.socket === undefined ? own?.link : services.get(route.socket)?.link;
-};
-
-const source = ({ plan, own, services }: Running, id: string) => {
-  const route = plan.routes.get(id);
-  if (route?.type !== 'agent') return { route, board: undefined };
-  return { route, board: route.socket === undefined ? own?.board : services.get(route.socket)?.board };
+  if (route?.type !== 'agent') return { route, from: undefined };
+  return { route, from: route.socket === undefined ? own : services.get(route.socket) };
 };
 
 /** The agent has taken none of it. */
@@ -272,6 +276,11 @@ const refusing = (plan: Plan, problem: Problem): Plan => ({
     ),
   ),
 });
+
+type RouteAndSource = ReturnType<typeof sourceOf>;
+
+const sameSource = (one: RouteAndSource, other: RouteAndSource): boolean =>
+  one.from?.board === other.from?.board && same(one.route, other.route);
 
 const same = (one: Route | undefined, other: Route | undefined): boolean =>
   one === other || JSON.stringify(one) === JSON.stringify(other);
