@@ -5,6 +5,8 @@
 import type { Observable } from 'rxjs';
 import type { LinkState } from '../src/agent/link.ts';
 import type {
+  AdvskewParams,
+  AdvskewReceipt,
   AgentStatus,
   ConfigureParams,
   DemoteParams,
@@ -17,24 +19,11 @@ import type {
   SimulateParams,
 } from '../src/agent/rpc.ts';
 import type { Finding } from '../src/engine/mismatch.ts';
-import type { CarpEvent, PublicRole } from '../src/engine/status.ts';
+import type { CarpEvent } from '../src/engine/status.ts';
 import type { Problem } from '../src/ports/error.ts';
 
 /** The problem of one group came, changed, or (without `problem`) went. */
 export type GroupProblem = GroupParams & { readonly problem?: Problem };
-
-/** Another advskew at run time; null: the one of the settings again. */
-export interface AdvskewParams extends GroupParams {
-  readonly advskew: number | null;
-}
-
-export interface AdvskewReceipt extends GroupParams {
-  /** In use now. */
-  readonly advskew: number;
-  /** That of the settings. */
-  readonly configured: number;
-  readonly role: PublicRole;
-}
 
 export interface AgentLink {
   /** Hot. After every (re)connection first a snapshot of each group. Never errors. */
@@ -56,7 +45,7 @@ export interface AgentLink {
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG */
-  readonly advskew?: (params: AdvskewParams) => Promise<AdvskewReceipt>;
+  readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
   /** The forked agent bows out and ends; of a service only the connection is closed. */
   readonly stop: () => Promise<void>;

@@ -1,8 +1,14 @@
 /** What can be asked of the group of a carp-group node, and of its host, wherever its agent is. */
-import type { AgentStatus, DemotionReceipt, HandOverReceipt, SimulateParams } from '../src/agent/rpc.ts';
+import type {
+  AdvskewReceipt,
+  AgentStatus,
+  DemotionReceipt,
+  HandOverReceipt,
+  SimulateParams,
+} from '../src/agent/rpc.ts';
 import type { GroupStatus } from '../src/engine/status.ts';
 import { CarpError } from '../src/ports/error.ts';
-import type { AdvskewReceipt, AgentLink } from './agent-link.ts';
+import type { AgentLink } from './agent-link.ts';
 
 /** Whether something is about the group alone or about all groups of its host. */
 export type Scope = 'group' | 'host';
@@ -68,10 +74,6 @@ export const groupCommands = (placeOf: (id: string) => Place): GroupCommands => 
     },
     advskew: async (id, advskew) => {
       const { link, node, group } = placeOf(id);
-      if (link.advskew === undefined)
-        throw new CarpError('CARP_FAILED', 'this agent cannot change advskew while it runs', {
-          remedy: 'change it in the settings of the group, and deploy',
-        });
       return link.advskew({ node, group, advskew: advskew ?? null });
     },
     simulate: async (id, action) => {

@@ -14,6 +14,7 @@
  * "Restart flows" has a configuration object that is not the one that was started.
  */
 import type { EventEmitter } from 'node:events';
+import type { NodeMessage } from 'node-red';
 import {
   BehaviorSubject,
   distinctUntilChanged,
@@ -71,6 +72,8 @@ export interface Registry extends GroupCommands {
   readonly started$: Observable<void>;
   /** What nodes remember across deploys, by node id. */
   readonly memory: Map<string, string>;
+  /** Messages that wait at a gate across a deploy, by node id. */
+  readonly keptMessages: Map<string, readonly NodeMessage[]>;
 }
 
 const GRACE_MS = 5000;
@@ -196,6 +199,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     state,
     started$,
     memory: new Map(),
+    keptMessages: new Map(),
     want: (one) => {
       leaving.delete(one.id);
       wanted.set(one.id, one);
