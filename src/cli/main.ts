@@ -7,6 +7,7 @@ import { print, printError, style } from './output.ts';
 
 /** Loaded when they are called: `carp check` needs no engine. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
+  advskew: () => import('./advskew.ts'),
   check: () => import('./check.ts'),
   decode: () => import('./decode.ts'),
   demote: () => import('./demote.ts'),

@@ -30,6 +30,7 @@ const groupLines = (group: GroupStatus, { now, history = HISTORY_DEFAULT }: Stat
   ...(group.leaseSeconds === undefined ? [] : field('lease', leaseText(group.leaseSeconds))),
   ...field('master', masterText(group)),
   ...(group.intervalMs === 0 ? [] : field('interval', intervalText(group))),
+  ...(group.configuredAdvskew === undefined ? [] : field('advskew', advskewText(group))),
   ...demotionLines(group, now),
   ...field('counters', countersText(group.counters)),
   ...(group.problem === undefined ? [] : field('problem', group.problem.message)),
@@ -55,6 +56,9 @@ const masterText = ({ master, lastAdvertMs }: GroupStatus): string => {
 
 const intervalText = ({ intervalMs, masterDownMs }: GroupStatus): string =>
   `${Math.round(intervalMs)} ms, master down after ${Math.round(masterDownMs)} ms`;
+
+const advskewText = ({ advskew, configuredAdvskew }: GroupStatus): string =>
+  `${advskew}, set by an operator; the configuration says ${configuredAdvskew}`;
 
 /** The sum with the first reason, which is most often the only one, then a line for each other. */
 const demotionLines = ({ demotion, ledger }: GroupStatus, now: Date): readonly string[] => {

@@ -21,12 +21,14 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     'STOPPED: INIT>STOPPED (stop), finish': 'stop',
   },
   listening: {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer advert; timer hold; timer stagger; timer preempt; timer bowOut; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; ' +
       'hand over; hand over by force',
@@ -42,6 +44,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'listening, extended': {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer advert; timer hold; timer stagger; timer preempt; timer bowOut; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; ' +
       'hand over; hand over by force',
@@ -57,6 +60,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   draining: {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; demoted by 240; hand over; ' +
       'hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
@@ -72,6 +76,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'draining, extended': {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; demoted by 240; hand over; ' +
       'hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
@@ -88,6 +93,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -101,6 +107,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
@@ -113,6 +120,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'inheriting, last look before the farewell': {
     'BACKUP: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
@@ -128,6 +136,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
@@ -138,6 +147,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'inheriting, last look before the claim': {
     'BACKUP: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
@@ -151,6 +161,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'BACKUP: nothing':
       'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
       'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer bowOut; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; ' +
       'hand over; hand over by force',
@@ -164,6 +175,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'ready; worse; too slow; tie, higher; bow-out of the followed; bow-out of a stranger; timer masterDown; ' +
       'timer advert; timer stagger; timer preempt; timer bowOut; timer release; drained; drained, 3 lost; ' +
       'drained, 2 replayed; taken; ' +
+      'advskew 50; advskew of the settings; ' +
       'failed; lost; lapsed; demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -175,6 +187,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'BACKUP: nothing':
       'ready; worse; too slow; tie, higher; bow-out of the followed; bow-out of a stranger; timer masterDown; ' +
       'timer advert; timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -187,6 +200,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'BACKUP: nothing':
       'ready; worse; too slow; tie, higher; bow-out of the followed; bow-out of a stranger; timer masterDown; ' +
       'timer advert; timer hold; timer stagger; timer preempt; timer bowOut; timer release; drained; ' +
+      'advskew 50; advskew of the settings; ' +
       'drained, 3 lost; drained, 2 replayed; lost; lapsed; demoted by 50; demoted by 240; hand over; ' +
       'hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
@@ -199,7 +213,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   master: {
     'MASTER: nothing':
       'ready; timer masterDown; timer hold; timer stagger; timer preempt; timer bowOut; timer release; drained; ' +
-      'drained, 3 lost; drained, 2 replayed; taken; failed',
+      'drained, 3 lost; drained, 2 replayed; taken; failed; advskew of the settings',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, release, hush, ${DISARM_ALL}, MASTER>INIT (forced)`]: 'disabled',
     [`BACKUP: yield 1/100, release, hush, MASTER>BACKUP (better-master), ${LISTEN}`]: 'better',
@@ -209,6 +223,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: regular 1/100, advert+1390.625': 'timer advert',
     [`BACKUP: bow-out, release, hush, MASTER>BACKUP (address-lost), ${LISTEN}`]: 'lost',
     'MASTER: -advert, -bowOut, -release, release, hush, drain': 'lapsed',
+    'MASTER: regular 1/50, advert+1195.313': 'advskew 50',
     'MASTER: regular 1/150, advert+1585.938': 'demoted by 50',
     'MASTER: -advert, bow-out, bowOut+1500': 'demoted by 240; hand over; hand over by force',
     'MASTER: -advert, bow-out, bowOut+1000': 'stop',
@@ -217,6 +232,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), nobody took over, released`]: 'link down',
@@ -231,6 +247,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
       'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer bowOut; drained; drained, 3 lost; drained, 2 replayed; taken; failed; demoted by 50; demoted by 240; ' +
       'hand over; ' +
       'hand over by force; stop',
@@ -244,6 +261,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force; stop',
     [`STOPPED: release, hush, ${DISARM_ALL}, MASTER>STOPPED (stop), finish, nobody took over, released`]:
@@ -256,6 +274,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), nobody took over, released`]: 'link down',
@@ -269,6 +288,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   recovering: {
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
+      'advskew 50; advskew of the settings; ' +
       'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down)`]: 'link down',
@@ -286,6 +306,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
+      'advskew 50; advskew of the settings; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force; stop',
   },
 };

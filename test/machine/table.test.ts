@@ -92,6 +92,7 @@ const EVENTS: { readonly [Type in MachineEvent['type']]: Readonly<Record<string,
   addressesLost: { lost: { type: 'addressesLost', detail: '', at } },
   leaseLapsed: { lapsed: { type: 'leaseLapsed', detail: '', at } },
   demotionChanged: { 'demoted by 50': event.demoted(50, NOW), 'demoted by 240': event.demoted(240, NOW) },
+  advskewChanged: { 'advskew 50': event.advskew(50, NOW), 'advskew of the settings': event.advskew(undefined, NOW) },
   handOverRequested: { 'hand over': event.handOver(NOW), 'hand over by force': event.handOver(NOW, true) },
   stopRequested: { stop: event.stop(NOW) },
 };

@@ -79,6 +79,11 @@ export const event = {
     reason: 'demoted',
     at: millis(at),
   }),
+  advskew: (advskew: number | undefined, at: number): MachineEvent => ({
+    type: 'advskewChanged',
+    advskew: advskew === undefined ? undefined : advSkew(advskew),
+    at: millis(at),
+  }),
   handOver: (at: number, force = false): MachineEvent => ({ type: 'handOverRequested', force, at: millis(at) }),
   stop: (at: number): MachineEvent => ({ type: 'stopRequested', at: millis(at) }),
 } as const;
