@@ -24,7 +24,7 @@ export const statusMessage = ({ base, node }: TopicScope, status: 'online' | 'of
 });
 
 /** The role alone, for people, PLCs and Home Assistant: MASTER, BACKUP, INIT or STOPPED. */
-export const roleMessage = (scope: TopicScope, event: CarpEvent): Message => ({
+export const roleMessage = (scope: TopicScope, event: Pick<CarpEvent, 'group' | 'role'>): Message => ({
   topic: `${groupPath(scope, event.group)}/role`,
   payload: event.role,
   retain: true,
