@@ -17,6 +17,7 @@ import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import { seconds } from '../protocol/units.ts';
 import { stalls } from './heartbeat.ts';
 import { Hosted, type HostedOptions, type Plan } from './hosted.ts';
+import { digestRules } from './known-keys.ts';
 import { createMaintenanceStore } from './maintenance-store.ts';
 import { createOperator, type Operator } from './operator.ts';
 import type {
@@ -27,7 +28,10 @@ import type {
   HandOverReceipt,
   ProblemNotice,
   SimulateParams,
+  WatchParams,
 } from './rpc.ts';
+import type { SegmentUpdate } from './segment-updates.ts';
+import { createSegments } from './segments.ts';
 import type { Place } from './world.ts';
 
 /** How often a group whose virtual host is served by another agent looks whether that one has gone. */
@@ -62,6 +66,8 @@ export interface Agent extends Operator {
   readonly configure: (params: Omit<ConfigureParams, 'hosts'> & { readonly hosts: readonly object[] }) => Promise<void>;
   readonly handOver: (params: HandOverParams) => Promise<HandOverReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
+  /** What is heard on a segment, by as many as like. Cold; never completes and never errors. */
+  readonly watch: (params: WatchParams) => Observable<SegmentUpdate>;
   /** The owner of this agent is well; see `stallTimeout` of `configure`. */
   readonly heartbeat: () => void;
   /** Bows out of everything. Resolves within 2.5 s, and 5 s more for the last hooks; the same for each caller. */
@@ -185,6 +191,9 @@ export const createAgent = (options: AgentOptions): Agent => {
     findings$.complete();
   };
 
+  const rulesFor = (params: WatchParams) =>
+    digestRules(params, () => [...hosts.values()].flatMap(({ plan }) => plan.places));
+
   const info = (): AgentInfo => ({ version, pid: process.pid, nodes: [...hosts.keys()] });
 
   return {
@@ -204,6 +213,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         if (action === 'crash') hostOf(node).crash();
         else await hostOf(node).revive();
       }),
+    watch: createSegments({ sniffer: world.sniffer, rulesFor, scheduler }),
     heartbeat: () => heartbeats$.next(),
     stop: () => {
       stopping ??= stop();

@@ -39,7 +39,7 @@ export const composeAgent = ({ log, adapt = (environment) => environment }: Comp
     parseHost,
     world: createWorld({
       memory: memorySurroundings(createMemoryLan(scheduler), basics),
-      real: { load: real.load, environment: (place) => adapt(real.environment(place)) },
+      real: { load: real.load, sniffer: real.sniffer, environment: (place) => adapt(real.environment(place)) },
       locks: createLocks(),
     }),
   });

@@ -3,6 +3,7 @@ import type { Finding } from '../engine/mismatch.ts';
 import type { CarpEvent } from '../engine/status.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import { LastKnown } from './last-known.ts';
+import { LinkSegments } from './link-segments.ts';
 import { restarting } from './restarting.ts';
 import type {
   AdvskewParams,
@@ -18,8 +19,10 @@ import type {
   ProblemNotice,
   RestoreParams,
   SimulateParams,
+  WatchParams,
 } from './rpc.ts';
 import type { RpcClient } from './rpc-client.ts';
+import type { SegmentUpdate } from './segment-updates.ts';
 
 export type LinkState =
   | { readonly state: 'starting' }
@@ -58,6 +61,11 @@ export interface AgentLink {
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
   readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
+  /**
+   * What is heard on a segment: how it stands, then what changes; a problem while nothing can be heard, or while there is
+   * no agent, and a report when that is over. Cold; goes on with the next agent; completes with the link, never errors.
+   */
+  readonly watch: (params: WatchParams) => Observable<SegmentUpdate>;
 }
 
 export interface LinkOptions {
@@ -93,6 +101,9 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
   const attempts = new Subscription();
   let blamed: readonly GroupParams[] = [];
   let current: RpcClient | undefined;
+  const segments = new LinkSegments(
+    () => current ?? (state$.value.state === 'failed' ? state$.value.problem : undefined),
+  );
 
   const report = (notice: ProblemNotice): void => {
     known.problem(notice);
@@ -104,6 +115,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
     const { events, problems } = known.lost(problem, wallClock(), expected());
     for (const event of events) events$.next(event);
     for (const notice of problems) problems$.next(notice);
+    segments.lost(problem);
   };
 
   const failed = (error: unknown, retryMs: number): void => {
@@ -122,6 +134,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
     client.problems$.subscribe(report);
     client.findings$.subscribe((finding) => findings$.next(finding));
     client.logs$.subscribe((line) => logs$.next(line));
+    segments.found(client);
     client
       .subscribe()
       .then(() => welcome(client))
@@ -168,6 +181,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
     restore: async (params) => required().restore(params),
     maintenance: async (params) => required().maintenance(params),
     advskew: async (params) => required().advskew(params),
+    watch: (params) => segments.watch(params),
     simulate: async (params) => required().simulate(params),
     end: () => {
       if (state$.value.state === 'stopped') return;
@@ -179,6 +193,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
         wallClock(),
       );
       for (const event of events) events$.next(event);
+      segments.end();
       state$.next({ state: 'stopped' });
       for (const stream$ of [events$, problems$, findings$, logs$, state$]) stream$.complete();
     },

@@ -11,6 +11,7 @@ import type {
   MaintenanceParams,
   RestoreParams,
   SimulateParams,
+  WatchParams,
 } from './rpc.ts';
 
 /** 255 is that of a farewell. */
@@ -66,6 +67,13 @@ const advskew: SchemaObject = {
   additionalProperties: false,
 };
 
+const watch: SchemaObject = {
+  type: 'object',
+  properties: { interface: NAME, simulated: { type: 'boolean' } },
+  required: ['interface'],
+  additionalProperties: false,
+};
+
 const simulate: SchemaObject = {
   type: 'object',
   properties: { node: NAME, action: { type: 'string', enum: ['crash', 'revive'] } },
@@ -103,6 +111,7 @@ const checker = <Params>(schema: SchemaObject): ((params: unknown) => Params) =>
 export const handOverParams = checker<HandOverParams>(handOver);
 export const maintenanceParams = checker<MaintenanceParams>(maintenance);
 export const advskewParams = checker<AdvskewParams>(advskew);
+export const watchParams = checker<WatchParams>(watch);
 export const simulateParams = checker<SimulateParams>(simulate);
 
 const named =

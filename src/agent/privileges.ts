@@ -15,12 +15,16 @@ export const missingCapabilities = (status: string): readonly string[] => {
   return CAPABILITIES.filter(({ bit }) => ((effective >> bit) & 1n) === 0n).map(({ name }) => name);
 };
 
+const ownStatus = (): string => readFileSync('/proc/self/status', 'utf8');
+
 /**
  * What keeps this process from raw sockets and from changing addresses, or `undefined`. Looked up beforehand, because
  * the first system call that fails would tell of one capability only, and perhaps as late as at the takeover.
  */
-export const privilegeProblem = (
-  readStatus: () => string = () => readFileSync('/proc/self/status', 'utf8'),
-): CarpError | undefined => {
+export const privilegeProblem = (readStatus: () => string = ownStatus): CarpError | undefined => {
   return missingCapabilities(readStatus()).length === 0 ? undefined : noPermission('CARP on a real interface');
 };
+
+/** As above, for those who listen and send nothing: they need no CAP_NET_ADMIN. */
+export const listeningProblem = (readStatus: () => string = ownStatus): CarpError | undefined =>
+  missingCapabilities(readStatus()).includes('CAP_NET_RAW') ? noPermission('listening on a real interface') : undefined;

@@ -18,7 +18,9 @@ import {
   type ProblemNotice,
   type RestoreParams,
   Rpc,
+  type SegmentNotice,
   type SimulateParams,
+  type WatchParams,
 } from './rpc.ts';
 
 /** An agent answers within this time, unless it has to wait for the network. */
@@ -33,6 +35,8 @@ export interface RpcClient {
   readonly events$: Observable<CarpEvent>;
   readonly problems$: Observable<ProblemNotice>;
   readonly findings$: Observable<Finding>;
+  /** Of the segments that are watched. */
+  readonly segments$: Observable<SegmentNotice>;
   readonly logs$: Observable<LogNotice>;
   /** Emits once, also to late subscribers, when the connection has ended. */
   readonly closed$: Observable<void>;
@@ -47,6 +51,9 @@ export interface RpcClient {
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
+  /** Notices of it come from now on; each call makes the agent tell again how it stands. */
+  readonly watch: (params: WatchParams) => Promise<void>;
+  readonly unwatch: (params: WatchParams) => Promise<void>;
   /** Resolves when the channel has taken it, or has ended meanwhile. @throws (rejects) when it had ended before */
   readonly heartbeat: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -58,6 +65,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
   const events$ = new Subject<CarpEvent>();
   const problems$ = new Subject<ProblemNotice>();
   const findings$ = new Subject<Finding>();
+  const segments$ = new Subject<SegmentNotice>();
   const logs$ = new Subject<LogNotice>();
   const closed$ = new ReplaySubject<void>(1);
 
@@ -68,7 +76,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     end();
     // The library leaves unanswered requests pending for ever unless it is disposed.
     connection.dispose();
-    for (const stream$ of [events$, problems$, findings$, logs$]) stream$.complete();
+    for (const stream$ of [events$, problems$, findings$, segments$, logs$]) stream$.complete();
     closed$.next();
     closed$.complete();
   };
@@ -76,6 +84,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
   connection.onNotification(Rpc.event, (event) => events$.next(event));
   connection.onNotification(Rpc.problem, (notice) => problems$.next(notice));
   connection.onNotification(Rpc.finding, (finding) => findings$.next(finding));
+  connection.onNotification(Rpc.segment, (notice) => segments$.next(notice));
   connection.onNotification(Rpc.log, (notice) => logs$.next(notice));
   connection.onClose(close);
   connection.onError(() => undefined);
@@ -100,6 +109,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     events$,
     problems$,
     findings$,
+    segments$,
     logs$,
     closed$,
     info: (waitMs) => call(() => connection.sendRequest(Rpc.info), waitMs),
@@ -112,6 +122,8 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     maintenance: (params) => call(() => connection.sendRequest(Rpc.maintenance, params)),
     advskew: (params) => call(() => connection.sendRequest(Rpc.advskew, params)),
     simulate: (params) => call(() => connection.sendRequest(Rpc.simulate, params)),
+    watch: (params) => call(() => connection.sendRequest(Rpc.watch, params)),
+    unwatch: (params) => call(() => connection.sendRequest(Rpc.unwatch, params)),
     // `async`: on a connection that has ended the library throws at once.
     heartbeat: async () => connection.sendNotification(Rpc.heartbeat),
     stop: () => call(() => connection.sendRequest(Rpc.stop)),

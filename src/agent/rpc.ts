@@ -12,6 +12,7 @@ import type { CarpEvent, HostStatus, PublicRole } from '../engine/status.ts';
 import type { Problem } from '../ports/error.ts';
 import type { LogLevel } from '../ports/log.ts';
 import type { DemotedGroup } from './demotions.ts';
+import type { SegmentUpdate } from './segment-updates.ts';
 
 export type { DemotedGroup, HandOverReceipt };
 
@@ -117,6 +118,15 @@ export interface SimulateParams {
   readonly action: 'crash' | 'revive';
 }
 
+/** A segment: of an interface of the agent's machine or, `simulated`, of the LAN of the simulated hosts in the agent. */
+export interface WatchParams {
+  readonly interface: string;
+  readonly simulated?: boolean;
+}
+
+/** What is heard on a segment that somebody listens to. */
+export type SegmentNotice = Required<WatchParams> & SegmentUpdate;
+
 /** The problem of a group came, changed or (`problem` missing) went. */
 export interface ProblemNotice extends GroupParams {
   readonly problem?: Problem;
@@ -143,6 +153,12 @@ export const Rpc = {
   maintenance: new RequestType<MaintenanceParams, DemotionReceipt, RpcFailure>('maintenance'),
   advskew: new RequestType<AdvskewParams, AdvskewReceipt, RpcFailure>('advskew'),
   simulate: new RequestType<SimulateParams, void, RpcFailure>('simulate'),
+  /**
+   * From now on `segment` comes for this segment: how it stands, then what changes. Once more: how it stands, again. That
+   * nothing can be heard there is a notice, too, and is tried again.
+   */
+  watch: new RequestType<WatchParams, void, RpcFailure>('watch'),
+  unwatch: new RequestType<WatchParams, void, RpcFailure>('unwatch'),
   /** Bow out of everything and end; answered when that is done. Only to a forked agent. */
   stop: new RequestType0<void, RpcFailure>('stop'),
   /** The process that owns the agent is well. Only to a forked agent; ten times in each `stallTimeout`, at least once in 1 s. */
@@ -152,6 +168,7 @@ export const Rpc = {
   problem: new NotificationType<ProblemNotice>('problem'),
   /** A group found something out about its peers; what holds now is in its status. */
   finding: new NotificationType<Finding>('finding'),
+  segment: new NotificationType<SegmentNotice>('segment'),
   /** A log line. Only from a forked agent, whose parent has the log. */
   log: new NotificationType<LogNotice>('log'),
 } as const;

@@ -11,8 +11,10 @@ import {
   maintenanceParams,
   restoreParams,
   simulateParams,
+  watchParams,
 } from './params.ts';
 import { FAILURE_CODE, Rpc, type RpcFailure } from './rpc.ts';
+import { segmentNotices } from './segment-notices.ts';
 
 export interface ServeOptions {
   readonly agent: Agent;
@@ -29,6 +31,8 @@ export interface ServeOptions {
  */
 export const serve = (connection: MessageConnection, { agent, caller }: ServeOptions): Subscription => {
   const running = new Subscription();
+  const segments = segmentNotices(connection, agent);
+  running.add(segments.end);
   let subscribed = false;
 
   const subscribe = (): void => {
@@ -54,6 +58,8 @@ export const serve = (connection: MessageConnection, { agent, caller }: ServeOpt
   connection.onRequest(Rpc.maintenance, (params) => answer(() => agent.maintenance(maintenanceParams(params))));
   connection.onRequest(Rpc.advskew, (params) => answer(() => agent.advskew(advskewParams(params))));
   connection.onRequest(Rpc.simulate, (params) => answer(() => agent.simulate(simulateParams(params))));
+  connection.onRequest(Rpc.watch, (params) => answer(() => segments.watch(watchParams(params))));
+  connection.onRequest(Rpc.unwatch, (params) => answer(() => segments.unwatch(watchParams(params))));
   connection.onRequest(Rpc.configure, (params) =>
     answer(() => {
       ownerOnly();

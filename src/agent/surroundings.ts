@@ -8,7 +8,7 @@ import { createReplayArchive, type DiskReplayArchive } from '../adapters/node/re
 import type { Environment } from '../ports/environment.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
-import { privilegeProblem } from './privileges.ts';
+import { listeningProblem, privilegeProblem } from './privileges.ts';
 import { type TransportChoice, type Transports, transports } from './transports.ts';
 import type { Place, Surroundings } from './world.ts';
 
@@ -33,6 +33,7 @@ export const memorySurroundings = (lan: MemoryLan, basics: Basics): Surroundings
     const { transport, interfaces, addresses, announcer } = lan.host(node);
     return { transport, interfaces, addresses, announcer, ...common(basics) };
   },
+  sniffer: async () => lan.sniffer(basics.wallClock),
 });
 
 /** The interfaces of this machine. */
@@ -116,6 +117,14 @@ const transportOf = (place: Place, transports: Transports): Environment['transpo
   }
 };
 
+/** @throws CarpError CARP_NO_TRANSPORT */
+const onLinux = (platform: NodeJS.Platform): void => {
+  if (platform === 'linux') return;
+  throw new CarpError('CARP_NO_TRANSPORT', `real interfaces need Linux, and this is ${platform}`, {
+    remedy: 'run the agent on a Linux host and connect to it, or set `transport: memory` to simulate',
+  });
+};
+
 export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = process.platform): RealSurroundings => {
   const leases = new Map<string, Leases>();
   const archives = new Map<string, DiskReplayArchive>();
@@ -135,10 +144,7 @@ export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = pr
 
   return {
     load: async () => {
-      if (platform !== 'linux')
-        throw new CarpError('CARP_NO_TRANSPORT', `real interfaces need Linux, and this is ${platform}`, {
-          remedy: 'run the agent on a Linux host and connect to it, or set `transport: memory` to simulate',
-        });
+      onLinux(platform);
       const problem = privilegeProblem();
       if (problem !== undefined) throw problem;
       linux ??= await loadLinux(basics);
@@ -154,6 +160,14 @@ export const linuxSurroundings = (basics: Basics, platform: NodeJS.Platform = pr
       const leftover = devices.removeLeftover(group);
       if (leftover !== undefined) basics.log('warn', `removed ${leftover}, which a former agent left`);
       return { ...plain, ...rest };
+    },
+    sniffer: async () => {
+      onLinux(platform);
+      const problem = listeningProblem();
+      if (problem !== undefined) throw problem;
+      const { createSniffer } = await import('../adapters/linux/sniffer.ts');
+      const { scheduler, wallClock } = basics;
+      return createSniffer({ monotonic: () => scheduler.now(), wall: () => wallClock().getTime() });
     },
     settled: async () => {
       await Promise.all([...leases.values(), ...archives.values()].map((one) => one.settled()));

@@ -2,6 +2,7 @@ import type { GroupConfig } from '../config/types.ts';
 import type { GroupSettings } from '../engine/settings.ts';
 import type { Environment } from '../ports/environment.ts';
 import type { CarpError } from '../ports/error.ts';
+import type { Sniffer } from '../ports/sniffer.ts';
 import type { Claim, Locks } from './locks.ts';
 
 /** A group, and where it is to run. */
@@ -19,6 +20,8 @@ export interface Surroundings {
   readonly load: () => Promise<void>;
   /** Only after `load`. @throws CarpError */
   readonly environment: (place: Place) => Environment;
+  /** For listening alone; loads what that needs. @throws (rejects) CarpError CARP_NO_PERMISSION, CARP_NO_TRANSPORT */
+  readonly sniffer: () => Promise<Sniffer>;
 }
 
 export interface World {
@@ -28,6 +31,8 @@ export interface World {
   readonly isReady: (place: Place) => boolean;
   /** @throws CarpError why this group cannot run */
   readonly environment: (place: Place) => Environment;
+  /** Of the simulated LAN, or of this machine. @throws (rejects) CarpError CARP_NO_PERMISSION, CARP_NO_TRANSPORT */
+  readonly sniffer: (simulated: boolean) => Promise<Sniffer>;
   /** These are all groups there are; gives back what others used. */
   readonly keepOnly: (places: readonly Place[]) => void;
 }
@@ -76,6 +81,7 @@ export const createWorld = ({ memory, real, locks }: WorldOptions): World => {
       if (problem !== undefined) throw problem;
       return of(place).environment(place);
     },
+    sniffer: (simulated) => (simulated ? memory : real).sniffer(),
     keepOnly: (places) => {
       locks.keepOnly(places.filter((place) => !isSimulated(place)).map(claimOf));
       const ids = new Set(places.map(idOf));
@@ -90,4 +96,5 @@ export const noSurroundings = (problem: CarpError): Surroundings => ({
   environment: () => {
     throw problem;
   },
+  sniffer: () => Promise.reject(problem),
 });

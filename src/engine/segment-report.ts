@@ -47,7 +47,8 @@ export interface SegmentReport {
   readonly untold: number;
 }
 
-const roleOf = ({ reigns }: VirtualHost, speaker: Speaker, now: number): SpeakerReport['role'] => {
+/** `now` is on the clock of the segment. */
+export const roleOf = ({ reigns }: VirtualHost, speaker: Speaker, now: number): SpeakerReport['role'] => {
   if (speaker.state !== 'speaking') return speaker.state;
   const isMaster = reigns[speaker.who.family].master === keyOfSpeaker(speaker.who);
   return isMaster || now < lateAt(speaker) ? 'MASTER' : 'silent';

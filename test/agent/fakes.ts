@@ -12,6 +12,7 @@ import type { HostSettings } from '../../src/engine/settings.ts';
 import type { CarpEvent, GroupStatus } from '../../src/engine/status.ts';
 import type { Environment } from '../../src/ports/environment.ts';
 import { CarpError } from '../../src/ports/error.ts';
+import type { Sniffer } from '../../src/ports/sniffer.ts';
 
 export const SECRET = 'correct-horse-19';
 
@@ -146,6 +147,8 @@ export class FakeWorld implements World {
     return { name: group.name } as unknown as Environment;
   }
 
+  sniffer = (): Promise<Sniffer> => Promise.resolve({ listen: () => NEVER });
+
   keepOnly(places: readonly Place[]): void {
     this.kept = places.map(({ group }) => group.name);
   }
@@ -212,6 +215,7 @@ export const idleAgent = (more: Partial<Agent> = {}): Agent => ({
   maintenance: async () => ({ node: 'a', changed: true, groups: [] }),
   advskew: async ({ group }) => ({ node: 'a', group, advskew: 7, configured: 0, role: 'MASTER' }),
   simulate: async () => undefined,
+  watch: () => NEVER,
   heartbeat: () => undefined,
   stop: async () => undefined,
   ...more,

@@ -1,0 +1,31 @@
+/** How one virtual host of a segment stands now, for those who show it beside what changes. */
+import type { Segment } from './segment.ts';
+import type { VirtualHost } from './segment-memory.ts';
+import { roleOf } from './segment-report.ts';
+import { keyOfPlace, type Place } from './segment-speaker.ts';
+
+export interface SegmentStanding extends Place {
+  /** Hosts that speak for it now: one that does so in both families, from one Ethernet address, is one. */
+  readonly speakers: number;
+  /** Two speak at once, and do not end it. */
+  readonly disputed: boolean;
+}
+
+/** @returns `undefined` for a virtual host that is not known (any more) */
+export const standingOf = (segment: Segment, place: Place): SegmentStanding | undefined => {
+  const host = segment.hosts.get(keyOfPlace(place));
+  return host && standing(host, segment.clock?.now ?? 0);
+};
+
+export const standingsOf = ({ hosts, clock }: Segment): readonly SegmentStanding[] =>
+  [...hosts.values()].map((host) => standing(host, clock?.now ?? 0));
+
+const standing = (host: VirtualHost, now: number): SegmentStanding => {
+  const speaking = host.speakers.filter((each) => roleOf(host, each, now) === 'MASTER');
+  const { 4: reign4, 6: reign6 } = host.reigns;
+  return {
+    ...host.place,
+    speakers: new Set(speaking.map(({ who }) => who.mac ?? who.source)).size,
+    disputed: reign4.dispute !== undefined || reign6.dispute !== undefined,
+  };
+};
