@@ -1,21 +1,50 @@
 /** carp-role: a message for each change of a group's role, shaped so that it can go straight into mqtt out. */
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import { concat, distinctUntilChanged, filter, ignoreElements, map, type Observable, take } from 'rxjs';
-import { roleMessage } from '../src/agent/role-message.ts';
+import {
+  concat,
+  debounce,
+  distinctUntilChanged,
+  filter,
+  ignoreElements,
+  map,
+  type Observable,
+  of,
+  Subscription,
+  take,
+  timer,
+} from 'rxjs';
 import type { CarpEvent } from '../src/engine/status.ts';
 import type { GroupView } from './board.ts';
+import { isTrue, numberIn, oneOf, textIn } from './fields.ts';
 import { DEFAULT_BASE } from './group-settings.ts';
+import { nodeFailure, noGroup } from './node-failure.ts';
 import type { Registry } from './registry.ts';
+import { alertOf, messageOf, PAYLOADS } from './role-messages.ts';
+import { mirrorTo } from './role-mirror.ts';
 import { registryOf } from './runtime.ts';
 import { NO_GROUP, sameStatus, statusOf } from './status.ts';
 
 export interface RoleDef extends NodeDef {
   readonly group: string;
-  /** 1: all messages; 2: MASTER at the first output, every other role at the second. */
+  /** All ports: 1 for all roles; 2: MASTER, others; 3: MASTER, BACKUP, others; and the last one for alerts, if wished. */
   readonly outputs: number | string;
+  readonly alerts?: boolean | string;
   /** Also tell the present role after each deploy if it is the one that was told last. */
-  readonly onDeploy: boolean;
+  readonly onDeploy: boolean | string;
+  /** Also tell it so often; in s, 0 = never. */
+  readonly heartbeat?: number | string;
+  /** string, boolean (true: MASTER) or object. */
+  readonly payload?: string;
+  /** A role is told when it has lasted so long; in ms. */
+  readonly debounce?: number | string;
+  /** Where the last event is written for Function nodes; empty: `carp.GROUP`. */
+  readonly context?: string;
+  /** none, flow or global. */
+  readonly contextType?: string;
 }
+
+const HEARTBEAT_S = { least: 0, most: 86_400, usual: 0 };
+const DEBOUNCE_MS = { least: 0, most: 3_600_000, usual: 0 };
 
 export default (RED: NodeAPI): void => registerRole(RED, registryOf(RED));
 
@@ -23,26 +52,62 @@ export const registerRole = (RED: NodeAPI, registry: Registry): void => {
   function CarpRole(this: Node, def: RoleDef): void {
     RED.nodes.createNode(this, def);
     const group = RED.nodes.getNode(def.group) as Node | null;
-    if (group === null) return void this.status(NO_GROUP);
-
+    if (group === null) {
+      this.status(NO_GROUP);
+      this.on('input', (_msg, _send, done) => done(noGroup()));
+      return;
+    }
+    const ports = portsOf(def);
+    const payload = oneOf(PAYLOADS, def.payload, 'string');
+    const heartbeatS = numberIn(def.heartbeat, HEARTBEAT_S);
+    const debounceMs = numberIn(def.debounce, DEBOUNCE_MS);
+    const base = (): string => registry.wantedBy(group.id)?.base ?? DEFAULT_BASE;
     const view$ = registry.view$(group.id);
-    const outputs = Number(def.outputs);
-    let always = def.onDeploy === true;
-    const statuses = view$
-      .pipe(map(statusOf), distinctUntilChanged(sameStatus))
-      .subscribe((status) => this.status(status));
-    const messages = afterStart(registry, view$).subscribe((event) => {
-      const told = `${event.node}\u0000${event.group}\u0000${event.role}`;
-      const known = registry.memory.get(this.id) === told;
+    const running = new Subscription();
+    let view: GroupView = {};
+    let always = isTrue(def.onDeploy);
+
+    const tell = (event: CarpEvent): void => {
+      registry.memory.set(this.id, `${event.node}\u0000${event.group}\u0000${event.role}`);
+      this.send(ports.at(ports.of(event.role), messageOf(event, { base: base(), payload })));
+    };
+    const tellIfNew = (event: CarpEvent): void => {
+      const known = registry.memory.get(this.id) === `${event.node}\u0000${event.group}\u0000${event.role}`;
       if (known && !always) return;
       always = false;
-      registry.memory.set(this.id, told);
-      const message = messageOf(event, registry.wantedBy(group.id)?.base ?? DEFAULT_BASE);
-      this.send(outputs === 2 && event.role !== 'MASTER' ? [null, message] : message);
+      tell(event);
+    };
+
+    running.add(view$.subscribe((next) => (view = next)));
+    running.add(view$.pipe(map(statusOf), distinctUntilChanged(sameStatus)).subscribe((status) => this.status(status)));
+    running.add(afterStart(registry, view$).pipe(lasting(debounceMs)).subscribe(tellIfNew));
+    if (heartbeatS > 0)
+      running.add(
+        afterStart(registry, timer(heartbeatS * 1000, heartbeatS * 1000)).subscribe(() => {
+          if (view.event !== undefined) tell({ ...view.event, event: 'snapshot' });
+        }),
+      );
+    if (ports.alerts !== undefined) {
+      const port = ports.alerts;
+      const findings$ = afterStart(registry, registry.findings$(group.id));
+      running.add(findings$.subscribe((finding) => this.send(ports.at(port, alertOf(finding, base())))));
+    }
+    const mirror = mirrorTo(RED, this, def, textIn(registry.wantedBy(group.id)?.group));
+    if (mirror !== undefined) running.add(view$.subscribe(({ event }) => mirror(event)));
+
+    this.on('input', (msg: NodeMessage & { readonly action?: unknown }, send, done) => {
+      const action = textIn(msg.action);
+      if (action !== '' && action !== 'query') return done(unknownAction(action));
+      if (view.event === undefined) return done(notKnown(view));
+      const event = { ...view.event, event: 'snapshot' } as const;
+      const answer = Object.assign(msg, messageOf(event, { base: base(), payload }));
+      send(ports.at(ports.of(event.role), answer));
+      done();
     });
     this.on('close', (removed: boolean, done: () => void) => {
-      statuses.unsubscribe();
-      messages.unsubscribe();
+      running.unsubscribe();
+      // A role that nobody keeps up to date is worse than none.
+      mirror?.(undefined);
       if (removed) registry.memory.delete(this.id);
       done();
     });
@@ -50,19 +115,51 @@ export const registerRole = (RED: NodeAPI, registry: Registry): void => {
   RED.nodes.registerType('carp-role', CarpRole);
 };
 
-/**
- * What happens to the group once the flows have started: a message that is sent before reaches nobody. What happened
- * before then is told as a snapshot.
- */
-const afterStart = ({ started$ }: Registry, view$: Observable<GroupView>): Observable<CarpEvent> =>
-  concat(started$.pipe(take(1), ignoreElements()), view$).pipe(
-    map(({ event }, index) => (event !== undefined && index === 0 ? { ...event, event: 'snapshot' as const } : event)),
-    filter((event) => event !== undefined),
-  );
+interface Ports {
+  /** The port of a role. */
+  readonly of: (role: CarpEvent['role']) => number;
+  readonly alerts: number | undefined;
+  /** A message at this port, for `send`. */
+  readonly at: (port: number, msg: NodeMessage) => (NodeMessage | null)[];
+}
 
-/** As the agent publishes it itself, so that either may be subscribed to. */
-const messageOf = (event: CarpEvent, base: string): NodeMessage => ({
-  ...roleMessage({ base, node: event.node }, event),
-  qos: 1,
-  carp: event,
-});
+const portsOf = ({ outputs, alerts }: RoleDef): Ports => {
+  const all = Math.max(1, Number(outputs) || 1);
+  const roles = isTrue(alerts) ? all - 1 : all;
+  return {
+    of: (role) => {
+      if (roles < 2 || role === 'MASTER') return 0;
+      return roles > 2 && role !== 'BACKUP' ? 2 : 1;
+    },
+    alerts: isTrue(alerts) ? all - 1 : undefined,
+    at: (port, msg) => [...Array.from({ length: port }, () => null), msg],
+  };
+};
+
+/** What comes once the flows have started: a message that is sent before reaches nobody. */
+const afterStart = <Value>({ started$ }: Registry, values$: Observable<Value>): Observable<Value> =>
+  concat(started$.pipe(take(1), ignoreElements()) as Observable<never>, values$);
+
+/** The events of views, each when its role has lasted for this time. What there was at the start is a snapshot. */
+const lasting =
+  (ms: number) =>
+  (view$: Observable<GroupView>): Observable<CarpEvent> =>
+    view$.pipe(
+      map(({ event }, index) =>
+        event !== undefined && index === 0 ? { ...event, event: 'snapshot' as const } : event,
+      ),
+      filter((event) => event !== undefined),
+      // News that are no change of role must not put off the news of one.
+      distinctUntilChanged((one, other) => one.role === other.role && one.node === other.node),
+      debounce(() => (ms === 0 ? of(0) : timer(ms))),
+    );
+
+const unknownAction = (action: string): Error =>
+  nodeFailure({
+    code: 'CARP_BAD_ACTION',
+    message: `there is no action "${action.slice(0, 64)}"`,
+    remedy: 'set msg.action to "query", or leave it out',
+  });
+
+const notKnown = ({ problem }: GroupView): Error =>
+  nodeFailure(problem ?? { code: 'CARP_NO_AGENT', message: 'no role is known yet', remedy: 'ask again in a second' });

@@ -8,6 +8,7 @@ import type { Registry } from './registry.ts';
 
 /** Sub-second groups change hands faster than a busy event loop turns; half a second is what can be told apart from load. */
 const LIMIT_MS_MIN = 500;
+const RETRY_MS = 1000;
 
 export interface Standing {
   /** Undefined: not known now. */
@@ -34,6 +35,7 @@ export class KnownRole {
   /** How old the knowledge may be, in ms; undefined until the agent has said how fast this group is. */
   #limitMs: number | undefined;
   #learning = false;
+  #retry: NodeJS.Timeout | undefined;
   #closed = false;
   readonly #changed$ = new Subject<void>();
 
@@ -68,6 +70,7 @@ export class KnownRole {
   close(): void {
     this.#closed = true;
     this.#subscription.unsubscribe();
+    clearTimeout(this.#retry);
     this.#release?.();
   }
 
@@ -87,7 +90,8 @@ export class KnownRole {
     if (event !== undefined && event !== before) {
       if (event.event === 'transition' || event.role !== before?.role)
         this.#since = event.event === 'transition' ? event.at : undefined;
-      if (event.advbase !== before?.advbase || this.#limitMs === undefined) this.#learn(true);
+      // Its settings may be others.
+      this.#learn(true);
     }
     this.#changed$.next();
   }
@@ -109,8 +113,10 @@ export class KnownRole {
         this.#changed$.next();
       },
       () => {
-        // It is asked again with the next news of the group: there is no agent now, or it does not know the group yet.
+        // There is no agent now, or it does not know the group yet.
         this.#learning = false;
+        clearTimeout(this.#retry);
+        if (!this.#closed) this.#retry = setTimeout(() => this.#learn(), RETRY_MS).unref();
       },
     );
   }

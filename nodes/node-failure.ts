@@ -11,7 +11,7 @@ export type NodeErrorCode =
 export type NodeProblem = Pick<Problem, 'message' | 'remedy'> & { readonly code: NodeErrorCode };
 
 /** Reaches a Catch node as `msg.error`, with `code`. */
-export const nodeFailure = ({ code, message, remedy }: NodeProblem): Error =>
+export const nodeFailure = ({ code, message, remedy }: NodeProblem): Error & { readonly code: NodeErrorCode } =>
   Object.assign(new Error(remedy === undefined ? message : `${message}: ${remedy}`), { code });
 
 /** For nodes without a group, or whose group was deleted. */

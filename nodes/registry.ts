@@ -34,6 +34,7 @@ import type { AgentLink, Agents, OwnAgent } from './agent-link.ts';
 import { type Board, createBoard, type GroupView } from './board.ts';
 import { type GroupCommands, groupCommands, type Place } from './group-commands.ts';
 import type { Wanted } from './group-settings.ts';
+import type { HealthMemory } from './health.ts';
 import { type GroupOverview, overviewOf } from './overview.ts';
 import { type Plan, planFor, type Route } from './plan.ts';
 import { Proof } from './proof.ts';
@@ -74,6 +75,10 @@ export interface Registry extends GroupCommands {
   readonly memory: Map<string, string>;
   /** Messages that wait at a gate across a deploy, by node id. */
   readonly keptMessages: Map<string, readonly NodeMessage[]>;
+  /** What carp-health nodes know, by node id. */
+  readonly health: Map<string, HealthMemory>;
+  /** Which carp-health node has which reason on which host. */
+  readonly healthReasons: Map<string, string>;
 }
 
 const GRACE_MS = 5000;
@@ -200,6 +205,8 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     started$,
     memory: new Map(),
     keptMessages: new Map(),
+    health: new Map(),
+    healthReasons: new Map(),
     want: (one) => {
       leaving.delete(one.id);
       wanted.set(one.id, one);
@@ -213,7 +220,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
       }
       leaving.delete(id);
       wanted.delete(id);
-      return atMost(
+      return within(
         stopMs,
         apply().then(() => configuring),
       );
@@ -289,7 +296,8 @@ const sameSource = (one: RouteAndSource, other: RouteAndSource): boolean =>
 const same = (one: Route | undefined, other: Route | undefined): boolean =>
   one === other || JSON.stringify(one) === JSON.stringify(other);
 
-const atMost = (ms: number, work: Promise<void>): Promise<void> => {
+/** Resolves when the work is done, or then. */
+export const within = (ms: number, work: Promise<void>): Promise<void> => {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
