@@ -4,13 +4,27 @@ import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 import { BehaviorSubject, Subject } from 'rxjs';
 import type { AgentLink, Agents, GroupProblem, OwnAgent } from '../../nodes/agent-link.ts';
 import { registerControl } from '../../nodes/carp-control.ts';
+import { registerGate } from '../../nodes/carp-gate.ts';
 import { registerGroup } from '../../nodes/carp-group.ts';
+import { registerHealth } from '../../nodes/carp-health.ts';
 import carpMqtt from '../../nodes/carp-mqtt.ts';
 import { registerRole } from '../../nodes/carp-role.ts';
 import { createRegistry, type Registry } from '../../nodes/registry.ts';
 import type { LinkState } from '../../src/agent/link.ts';
-import type { ConfigureParams, GroupParams, HandOverParams, SimulateParams } from '../../src/agent/rpc.ts';
-import type { CarpEvent } from '../../src/engine/status.ts';
+import type {
+  AdvskewParams,
+  AgentStatus,
+  ConfigureParams,
+  DemoteParams,
+  DemotionReceipt,
+  GroupParams,
+  HandOverParams,
+  MaintenanceParams,
+  RestoreParams,
+  SimulateParams,
+} from '../../src/agent/rpc.ts';
+import type { Finding } from '../../src/engine/mismatch.ts';
+import type { CarpEvent, GroupStatus } from '../../src/engine/status.ts';
 import { CarpError } from '../../src/ports/error.ts';
 
 type Spied = 'status' | 'warn' | 'error' | 'send';
@@ -39,19 +53,81 @@ export const helper = createRequire(import.meta.url)('node-red-node-test-helper'
 export class FakeAgent implements OwnAgent {
   readonly events$ = new Subject<CarpEvent>();
   readonly problems$ = new Subject<GroupProblem>();
+  readonly findings$ = new Subject<Finding>();
   readonly state$ = new BehaviorSubject<LinkState>({ state: 'starting' });
   readonly configured: ConfigureParams[] = [];
   readonly commands: object[] = [];
   stopped = 0;
-  /** What the next command fails with. */
+  /** What commands fail with. */
   failure: CarpError | undefined;
+  /** By group, then by reason: the weights. */
+  readonly ledgers = new Map<string, Map<string, number>>();
+  /** Whether it answers at all: one that is frozen does not. */
+  frozen = false;
+  pings = 0;
+  readonly #groups = new Map<string, CarpEvent>();
+  readonly #questions: (() => void)[] = [];
+
+  constructor() {
+    this.events$.subscribe((event) => this.#groups.set(event.group, event));
+  }
 
   configure = async (params: ConfigureParams): Promise<void> => void this.configured.push(params);
-  status = async () => ({ version: '0', pid: 0, nodes: [], hosts: [] });
+  /** Answers as soon as it is not frozen. */
+  async #answer<Answer>(answer: () => Answer): Promise<Answer> {
+    if (this.frozen) await new Promise<void>((resolve) => this.#questions.push(resolve));
+    if (this.failure !== undefined) throw this.failure;
+    return answer();
+  }
+  /** What was asked meanwhile is answered now. */
+  thaw(): void {
+    this.frozen = false;
+    for (const answer of this.#questions.splice(0)) answer();
+  }
+
+  ping = (): Promise<void> => {
+    this.pings += 1;
+    return this.#answer(() => undefined);
+  };
+  status = (): Promise<AgentStatus> => this.#answer(() => this.#status());
+  #status(): AgentStatus {
+    const known = [...this.#groups.values()].map((event) => statusOf(event, this.ledgers.get(event.group)));
+    const nodes = [...new Set(known.map(({ node }) => node))];
+    const hosts = nodes.map((node) => ({ node, groups: known.filter((one) => one.node === node) }));
+    return { version: '0', pid: 0, nodes, hosts };
+  }
+  demote = async (params: DemoteParams): Promise<DemotionReceipt> => {
+    this.commands.push({ demote: params });
+    return this.#answer(() => {
+      const { group = '', reason, weight } = params;
+      this.ledgers.set(group, (this.ledgers.get(group) ?? new Map()).set(reason, weight));
+      return receipt(params);
+    });
+  };
+  restore = async (params: RestoreParams): Promise<DemotionReceipt> => {
+    this.commands.push({ restore: params });
+    return this.#answer(() => {
+      const changed = this.ledgers.get(params.group ?? '')?.delete(params.reason) ?? false;
+      return { ...receipt(params), changed };
+    });
+  };
+  maintenance = async (params: MaintenanceParams): Promise<DemotionReceipt> => {
+    this.commands.push({ maintenance: params });
+    return this.#answer(() => receipt(params));
+  };
+  advskew = async (params: AdvskewParams) => {
+    this.commands.push({ advskew: params });
+    return this.#answer(() => ({
+      node: params.node ?? '',
+      group: params.group,
+      advskew: params.advskew ?? 0,
+      configured: 0,
+      role: 'BACKUP' as const,
+    }));
+  };
   handOver = async (params: HandOverParams) => {
     this.commands.push(params);
-    if (this.failure !== undefined) throw this.failure;
-    return { address: '192.0.2.12', afterMs: 7 };
+    return this.#answer(() => ({ address: '192.0.2.12', afterMs: 7 }));
   };
   simulate = async (params: SimulateParams): Promise<void> => void this.commands.push(params);
   stop = async (): Promise<void> => void this.stopped++;
@@ -115,12 +191,29 @@ export const eventOf = ({ node, group }: GroupParams, role: CarpEvent['role']): 
   addresses: ['192.0.2.100/24'],
 });
 
+const receipt = ({ node = '' }: { readonly node?: string }): DemotionReceipt => ({ node, changed: true, groups: [] });
+
+const statusOf = (
+  { event: _event, at, devd: _devd, ...known }: CarpEvent,
+  ledger: ReadonlyMap<string, number> = new Map(),
+): GroupStatus => ({
+  ...known,
+  since: at,
+  intervalMs: 1000,
+  masterDownMs: 3000,
+  counters: {} as GroupStatus['counters'],
+  ledger: [...ledger].map(([reason, weight]) => ({ reason, weight, since: at })),
+  history: [],
+});
+
 /** The nodes of this package, on a registry of the test's own. */
 export const nodesOn = (registryOf: (RED: NodeAPI) => Registry): readonly ((RED: NodeAPI) => void)[] => [
   carpMqtt,
   (RED) => registerGroup(RED, registryOf(RED)),
   (RED) => registerRole(RED, registryOf(RED)),
   (RED) => registerControl(RED, registryOf(RED)),
+  (RED) => registerGate(RED, registryOf(RED)),
+  (RED) => registerHealth(RED, registryOf(RED)),
 ];
 
 /** One registry for all loads of a test: as in Node-RED, it outlives deploys. */
@@ -173,6 +266,25 @@ export const control = (more: object = {}): object => ({
   group: 'g',
   action: '',
   wires: [['out']],
+  ...more,
+});
+export const gate = (more: object = {}): object => ({
+  id: 'gate',
+  type: 'carp-gate',
+  z: 't',
+  ...AT,
+  group: 'g',
+  wires: [['pass'], ['blocked']],
+  ...more,
+});
+export const health = (more: object = {}): object => ({
+  id: 'health',
+  type: 'carp-health',
+  z: 't',
+  ...AT,
+  name: 'boiler',
+  group: 'g',
+  wires: [],
   ...more,
 });
 export const sink = (id = 'out'): object => ({ id, type: 'helper', z: 't', ...AT, wires: [] });
