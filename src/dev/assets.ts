@@ -1,12 +1,13 @@
 /**
  * The second half of `npm run build`: what the compiler does not do. Puts beside the compiled nodes what Node-RED looks
- * for there, writes the JSON Schema, makes the command executable, and removes what was compiled from files that are
- * gone, so that a deleted test does not go on passing.
+ * for there, puts the editor's scripts into the pages that belong to them, writes the JSON Schema, makes the command
+ * executable, and removes what was compiled from files that are gone, so that a deleted test does not go on passing.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configSchema } from '../config/schema.ts';
+import { bundleScripts } from './bundle-scripts.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const dist = join(root, 'dist');
@@ -46,7 +47,26 @@ const hasSource = (file: string): boolean =>
 for (const folder of ['dist/src', 'dist/nodes', 'dist/test'])
   for (const file of filesBelow(folder)) if (!hasSource(file)) rmSync(join(root, file));
 
-for (const [destination, source] of copies) write(join(root, destination), readFileSync(join(root, source)));
+/** Pages that have a script: `nodes/carp-role.html` has `nodes/editor/carp-role.ts`, which is compiled by now. */
+const scripts = new Map(
+  [...copies.values()].flatMap((page): [string, string][] => {
+    const name = /^nodes[\\/]([^\\/]+)\.html$/.exec(page)?.[1];
+    const has = name !== undefined && existsSync(join(root, 'nodes', 'editor', `${name}.ts`));
+    return has ? [[page, join(dist, 'nodes', 'editor', `${name}.js`)]] : [];
+  }),
+);
+const bundled = await bundleScripts([...scripts.values()]);
+
+/** Node-RED's tools read the definitions of nodes where they stand in a classic script of the page, not elsewhere. */
+const withScript = (source: string): Buffer => {
+  const content = readFileSync(join(root, source));
+  const script = bundled.get(scripts.get(source) ?? '');
+  return script === undefined
+    ? content
+    : Buffer.concat([content, Buffer.from(`\n<script type="text/javascript">\n${script}</script>\n`)]);
+};
+
+for (const [destination, source] of copies) write(join(root, destination), withScript(source));
 
 write(join(dist, 'config.schema.json'), Buffer.from(`${JSON.stringify(configSchema, undefined, 2)}\n`));
 

@@ -1,0 +1,49 @@
+/** The form of carp-watch. */
+import { absolutePath, interfaceName, whole } from './checks.ts';
+import { follow, showFor, validator, verdict } from './form.ts';
+import { completeInterfaces } from './interfaces.ts';
+import { CATEGORY_DESCRIPTION, styleOf } from './palette.ts';
+import { textsOf } from './texts.ts';
+
+interface Settings {
+  readonly name: string;
+  readonly interface: string;
+  readonly mode: string;
+  readonly socket: string;
+  readonly vhid: number | string;
+}
+
+const t = textsOf('carp-watch');
+
+RED.nodes.registerType<Settings>('carp-watch', {
+  category: 'redundancy',
+  categoryDescription: CATEGORY_DESCRIPTION,
+  color: '#3FADB5',
+  icon: 'carp-watch.svg',
+  defaults: {
+    name: { value: '' },
+    interface: { value: 'eth0', validate: validator(interfaceName, t) },
+    mode: { value: 'run' },
+    socket: {
+      value: '',
+      validate(value) {
+        return (this as EditorNode & Settings).mode === 'service' ? verdict(absolutePath(value), t) : true;
+      },
+    },
+    vhid: { value: '', validate: validator(whole({ key: 'problem.vhid', least: 1, most: 255, optional: true }), t) },
+  },
+  inputs: 0,
+  outputs: 1,
+  outputLabels: () => t('port.change'),
+  paletteLabel: () => t('paletteLabel'),
+  label() {
+    return this.name || (this.vhid ? `${this.vhid}@${this.interface}` : this.interface) || t('paletteLabel');
+  },
+  labelStyle() {
+    return styleOf(this.name);
+  },
+  oneditprepare() {
+    completeInterfaces($('#node-input-interface'));
+    follow($('#node-input-mode'), (mode) => showFor($('.carp-form'), 'data-carp-modes', mode));
+  },
+});
