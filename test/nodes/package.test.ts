@@ -44,7 +44,8 @@ for (const type of TYPES)
 
     test('has a form, help, and a definition that tools can read', () => {
       assert.match(html, new RegExp(`<script type="text/html" data-template-name="${type}">`));
-      assert.match(html, new RegExp(`<script type="text/markdown" data-help-name="${type}">`));
+      const help = read('nodes', 'locales', 'en-US', `${type}.html`);
+      assert.match(help, new RegExp(`^<script type="text/markdown" data-help-name="${type}">`));
       assert.match(html, new RegExp(`<script type="text/javascript">[^]*RED\\.nodes\\.registerType\\('${type}', \\{`));
     });
 
