@@ -80,6 +80,13 @@ const flow = ({ passphrase, ...group }: FlowGroup): readonly object[] => [
   },
 ];
 
+export interface NodeRedOptions {
+  readonly flow: readonly object[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** More lines of settings.js. */
+  readonly settings?: object;
+}
+
 export class NodeRed {
   readonly child: Child;
   readonly #lan: Lan;
@@ -93,18 +100,24 @@ export class NodeRed {
     this.#flow = nodes;
   }
 
-  static async start(lan: Lan, on: Machine, group: FlowGroup): Promise<NodeRed> {
+  static start(lan: Lan, on: Machine, group: FlowGroup): Promise<NodeRed> {
+    return NodeRed.run(lan, on, { flow: flow(group) });
+  }
+
+  /** With a flow of the test's own. */
+  static async run(lan: Lan, on: Machine, options: NodeRedOptions): Promise<NodeRed> {
     const folder = join(lan.folder, on.name, 'node-red');
     mkdirSync(join(folder, 'node_modules', '@carp-ha'), { recursive: true });
     symlinkSync(ROOT, join(folder, 'node_modules', '@carp-ha', 'node-red-carp'));
     writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    writeFileSync(join(folder, 'settings.cjs'), `module.exports = ${JSON.stringify(settings)};`);
+    const all = { ...settings, ...options.settings };
+    writeFileSync(join(folder, 'settings.cjs'), `module.exports = ${JSON.stringify(all)};`);
     writeFileSync(join(folder, 'flows.json'), '[]');
     const script = createRequire(import.meta.url).resolve('node-red/red.js');
     const argv = [process.execPath, script, '-u', folder, '-s', join(folder, 'settings.cjs')];
-    const child = lan.start(on, 'node-red', argv);
+    const child = lan.start(on, 'node-red', argv, { env: options.env ?? {} });
     await child.untilLine(/Server now running/, START_MS);
-    const nodeRed = new NodeRed(lan, on, child, flow(group));
+    const nodeRed = new NodeRed(lan, on, child, options.flow);
     await nodeRed.deploy('full');
     return nodeRed;
   }
@@ -123,9 +136,9 @@ export class NodeRed {
     return this.#post('/flows', this.#flow, type);
   }
 
-  /** Blocks its main loop for 10 s, by a Function node. Resolves when that has begun. */
-  press(): Promise<void> {
-    return this.#post('/inject/button', {}, '');
+  /** Presses the button of an inject node; without a name, the one that blocks its main loop for 10 s. */
+  press(id = 'button'): Promise<void> {
+    return this.#post(`/inject/${id}`, {}, '');
   }
 
   /** What the flow has logged of roles, in order. */
