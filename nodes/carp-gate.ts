@@ -49,24 +49,28 @@ export const registerGate = (RED: NodeAPI, registry: Registry): void => {
     const status = pacedStatus(STATUS_EVERY_MS, (next) => this.status(next));
     const show = (): void => status.show(gateStatus(gate, role.standing, (key, usual) => wordOf(RED, key, usual)));
 
-    const carried = registry.keptMessages.get(this.id) ?? [];
-    registry.keptMessages.delete(this.id);
-    for (const msg of carried) gate.wait({ msg, send: (outputs) => this.send(outputs), done: () => undefined });
     // What is let out before the flows have started reaches nobody.
     let started = false;
+    let carried = registry.keptMessages.get(this.id) ?? [];
+    registry.keptMessages.delete(this.id);
+    const begin = (): void => {
+      started = true;
+      for (const msg of carried) gate.wait({ msg, send: (outputs) => this.send(outputs), done: () => undefined });
+      carried = [];
+    };
     const changed = (): void => {
       if (started) gate.flush();
       show();
     };
     const starting = registry.started$.subscribe(() => {
-      started = true;
+      begin();
       changed();
     });
     const changes = role.changed$.subscribe(changed);
     show();
 
     this.on('input', (msg, send, done) => {
-      started = true;
+      begin();
       gate.handle({ msg, send: send as Passenger['send'], done });
       show();
     });
@@ -77,11 +81,8 @@ export const registerGate = (RED: NodeAPI, registry: Registry): void => {
       status.close();
       const waiting = gate.takeAll();
       // The next deploy's gate goes on with them; to this one's flow they are through.
-      if (!removed && waiting.length > 0)
-        registry.keptMessages.set(
-          this.id,
-          waiting.map(({ msg }) => msg),
-        );
+      const left = [...carried, ...waiting.map(({ msg }) => msg)];
+      if (!removed && left.length > 0) registry.keptMessages.set(this.id, left);
       for (const passenger of waiting) passenger.done();
       done();
     });

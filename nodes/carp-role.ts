@@ -120,7 +120,7 @@ interface Ports {
   readonly of: (role: CarpEvent['role']) => number;
   readonly alerts: number | undefined;
   /** A message at this port, for `send`. */
-  readonly at: (port: number, msg: NodeMessage) => (NodeMessage | null)[];
+  readonly at: (port: number, msg: NodeMessage) => NodeMessage | (NodeMessage | null)[];
 }
 
 const portsOf = ({ outputs, alerts }: RoleDef): Ports => {
@@ -132,7 +132,7 @@ const portsOf = ({ outputs, alerts }: RoleDef): Ports => {
       return roles > 2 && role !== 'BACKUP' ? 2 : 1;
     },
     alerts: isTrue(alerts) ? all - 1 : undefined,
-    at: (port, msg) => [...Array.from({ length: port }, () => null), msg],
+    at: (port, msg) => (port === 0 ? msg : [...Array.from({ length: port }, () => null), msg]),
   };
 };
 

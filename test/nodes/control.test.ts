@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { NodeMessage } from 'node-red';
+import type { CarpEvent, GroupStatus } from '../../src/engine/status.ts';
 import { CarpError } from '../../src/ports/error.ts';
 import {
   AT,
@@ -18,7 +19,12 @@ import {
   until,
 } from './fakes.ts';
 
-const order = (message: NodeMessage): void => helper.getNode('c')?.receive(message);
+const PLANT = { node: 'rpi1', group: 'plant' };
+const MAINTENANCE_ON = { maintenance: { on: true, ...PLANT } };
+const OFF = { maintenance: { on: false, ...PLANT } };
+const DEMOTED = { demote: { reason: 'backup runs', weight: 100, ...PLANT } };
+
+const order = (message: object): void => helper.getNode('c')?.receive(message as NodeMessage);
 const failureIn = ([message]: readonly (NodeMessage & { readonly error?: unknown })[]) =>
   message?.error as { readonly message: string; readonly code: string };
 
@@ -75,7 +81,125 @@ describe('carp-control', () => {
       await until(() => errors.length === 1, 'an error');
       const { message, code } = failureIn(errors);
       assert.equal(code, 'CARP_BAD_ACTION');
-      assert.match(message, /hand-over, crash, revive/);
+      for (const known of ['hand-over', 'maintenance-on', 'query', 'revive']) assert.match(message, new RegExp(known));
       assert.deepEqual(agents.own().commands, []);
     });
+
+  const orders: readonly (readonly [string, object, object, object])[] = [
+    ['maintenance is switched by the payload', { action: 'maintenance' }, { payload: 'on' }, MAINTENANCE_ON],
+    ['or by msg.enable, which counts more', { action: 'maintenance' }, { payload: true, enable: false }, OFF],
+    [
+      'for the whole host',
+      { action: 'maintenance-on', scope: 'host' },
+      {},
+      { maintenance: { on: true, node: 'rpi1' } },
+    ],
+    ['demotes with what it is set to', { action: 'demote', reason: 'backup runs', weight: '100' }, {}, DEMOTED],
+    ['or with what a message says', {}, { action: 'demote', reason: 'backup runs', weight: 100 }, DEMOTED],
+    [
+      'demotes for a time',
+      { action: 'demote', forSeconds: '90' },
+      {},
+      { demote: { reason: 'flow', weight: 240, forMs: 90_000, node: 'rpi1', group: 'plant' } },
+    ],
+    [
+      'restores',
+      { action: 'restore', reason: 'x' },
+      { reason: 'backup runs' },
+      { restore: { reason: 'backup runs', node: 'rpi1', group: 'plant' } },
+    ],
+    [
+      'sets another advskew',
+      { action: 'set-advskew', advskew: '0' },
+      {},
+      { advskew: { node: 'rpi1', group: 'plant', advskew: 0 } },
+    ],
+    [
+      'and takes it back',
+      { action: 'set-advskew', advskew: '100' },
+      { advskew: null },
+      { advskew: { node: 'rpi1', group: 'plant', advskew: null } },
+    ],
+    ['understands handover, too', {}, { action: 'handover' }, { node: 'rpi1', group: 'plant', force: false }],
+  ];
+  for (const [title, settings, message, command] of orders)
+    test(title, async () => {
+      const { answers, errors } = await load(settings);
+      order(message);
+      await until(() => answers.length + errors.length === 1, 'an answer');
+      assert.deepEqual(errors, []);
+      assert.deepEqual(agents.own().commands, [command]);
+      assert.equal((answers[0]?.payload as { readonly ok?: boolean } | undefined)?.ok, true);
+    });
+
+  const nonsense: readonly (readonly [object, object])[] = [
+    [{ action: 'maintenance' }, { payload: 'perhaps' }],
+    [{ action: 'demote', weight: '0' }, {}],
+    [{ action: 'demote' }, { weight: 65_536 }],
+    [{ action: 'demote' }, { reason: 'two\nlines' }],
+    [{ action: 'demote' }, { reason: 'x'.repeat(65) }],
+    [{ action: 'demote' }, { forSeconds: -1 }],
+    [{ action: 'set-advskew' }, { advskew: 255 }],
+    [{ action: 'set-advskew' }, { advskew: true }],
+    [{ action: 'restore' }, { scope: 'everything' }],
+  ];
+  for (const [settings, message] of nonsense)
+    test(`refuses ${JSON.stringify({ ...settings, ...message })}, and says what would be right`, async () => {
+      const { errors } = await load(settings);
+      order(message);
+      await until(() => errors.length === 1, 'an error');
+      const failure = failureIn(errors);
+      assert.equal(failure.code, 'CARP_BAD_ACTION');
+      assert.match(failure.message, /set msg\./);
+      assert.deepEqual(agents.own().commands, []);
+    });
+
+  test('a query answers with all that is known', async () => {
+    const { answers } = await load({ action: 'query' });
+    agents.own().tell(PLANT, 'MASTER');
+    order({});
+    await until(() => answers.length === 1, 'an answer');
+    const { payload, carp } = answers[0] as {
+      readonly payload: GroupStatus & { ok: boolean };
+      readonly carp: CarpEvent;
+    };
+    assert.deepEqual([payload.ok, payload.role, payload.masterDownMs, payload.ledger], [true, 'MASTER', 3000, []]);
+    assert.deepEqual([carp.event, carp.role], ['snapshot', 'MASTER']);
+  });
+
+  test('a message may name another group of this Node-RED', async () => {
+    const second = group({ id: 'h', host: 'rpi2', advskew: 100 });
+    await helper.load(nodesOn(registryFor(agents)), [tab, group(), second, control(), sink(), caught, sink('error')]);
+    await until(() => agents.forked.length === 1, 'the agent');
+    const [answers, errors] = [messagesAt('out'), messagesAt('error')];
+    order({ action: 'hand-over', group: 'plant', node: 'rpi2' });
+    await until(() => answers.length === 1, 'an answer');
+    assert.deepEqual(agents.own().commands, [{ node: 'rpi2', group: 'plant', force: false }]);
+    for (const which of [{ group: 'plant' }, { group: 'office' }]) order({ action: 'hand-over', ...which });
+    await until(() => errors.length === 2, 'two errors');
+    assert.deepEqual(
+      errors.map((error) => failureIn([error]).code),
+      ['CARP_NO_GROUP', 'CARP_NO_GROUP'],
+    );
+    assert.match(failureIn(errors).message, /plant of rpi1, plant of rpi2/);
+  });
+
+  test('a command that takes too long fails, and may still happen', async () => {
+    const { answers, errors } = await load({ action: 'hand-over', timeout: '0.1' });
+    agents.own().frozen = true;
+    order({});
+    await until(() => errors.length === 1, 'an error');
+    assert.equal(failureIn(errors).code, 'CARP_TIMEOUT');
+    assert.equal(lastStatus('c')?.text, 'carp.status.timeout');
+    agents.own().thaw();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(answers.length, 0);
+  });
+
+  test('without a group it fails with CARP_NO_GROUP', async () => {
+    const { errors } = await load({ group: '' });
+    order({ action: 'query' });
+    await until(() => errors.length === 1, 'an error');
+    assert.equal(failureIn(errors).code, 'CARP_NO_GROUP');
+  });
 });
