@@ -62,6 +62,7 @@ declare global {
         definition: EditorDefinition<Settings, Credentials>,
       ) => void;
       readonly node: (id: string) => EditorNode | null;
+      readonly getWorkspaceOrder: () => readonly string[];
       readonly eachConfig: (each: (node: EditorNode) => boolean | undefined) => void;
     };
     readonly _: (key: string, values?: Values) => string;
@@ -97,6 +98,7 @@ declare global {
       ) => void;
       readonly reveal: (id: string) => void;
     };
+    readonly workspaces: { readonly show: (id: string) => void };
     readonly search: { readonly show: (words: string) => void };
     readonly editor: {
       readonly edit: (node: EditorNode) => void;

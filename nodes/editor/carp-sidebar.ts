@@ -82,7 +82,7 @@ const createSidebar = () => {
     const changed = cards.filter(({ id, role }) => role !== undefined && roles.get(id) !== role);
     const words = changed
       .filter(({ id }) => roles.has(id))
-      .map(({ label, node, role = '' }) => t('news.role', { group: label, node, role }));
+      .map(({ group, node, role = '' }) => t('news.role', { group, node, role }));
     for (const { id, role = '' } of changed) roles.set(id, role);
     if (words.length > 0) news.textContent = words.join('. ');
   };
@@ -130,6 +130,9 @@ const importExample = async (): Promise<void> => {
   // Somebody may have taken the examples away; the menu shows those that there are.
   if (!answer.ok) return RED.actions.invoke('core:show-examples-import-dialog');
   RED.view.importNodes(answer.body, { addFlow: false, generateIds: true });
+  // It brings a tab of its own, which the editor does not always show.
+  const tab = RED.nodes.getWorkspaceOrder().at(-1);
+  if (tab !== undefined) RED.workspaces.show(tab);
   RED.notify(t('empty.imported'), { type: 'success', timeout: 8000 });
 };
 

@@ -60,7 +60,8 @@ const roleChip = ({ role }: Card): HTMLElement =>
 
 const placeOf = (card: Card): string =>
   [
-    card.node,
+    // The label of a group that has no other is made of its name and its node.
+    card.label.includes(card.node) ? undefined : card.node,
     card.vhid === undefined ? undefined : `VHID ${card.vhid}@${card.interface ?? '?'}`,
     card.runs === 'own' ? undefined : t(`runs.${card.runs}`),
   ]
@@ -77,7 +78,7 @@ const factsOf = (card: Card): HTMLElement => {
       ? undefined
       : [
           'interval',
-          t('value.interval', {
+          t(card.role === 'MASTER' ? 'value.advertises' : 'value.interval', {
             interval: seconds(times.intervalMs),
             advskew: times.advskew,
             down: seconds(times.masterDownMs),

@@ -47,7 +47,7 @@ export const createCommands = (done: () => void): Commands => ({
   copy: (text, at) => void RED.clipboard.copyText(text, at, t('label.copied')),
 });
 
-const named = ({ label, node }: Card): Values => ({ group: label, node });
+const named = ({ group, node }: Card): Values => ({ group, node });
 
 const handOver = async (card: Card, force: boolean, done: () => void): Promise<void> => {
   const answer = await change<HandOverAnswer>('carp/hand-over', { id: card.id, force } satisfies HandOverBody);
