@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import type { NodeMessage } from 'node-red';
 import type { CarpEvent } from '../../src/engine/status.ts';
 import {
   calls,
@@ -158,5 +159,117 @@ describe('carp-role', () => {
     const log = helper.log().args.map(([line]) => line.msg);
     assert.match(String(calls('g', 'error')[0]), /at most 19/);
     assert.doesNotMatch(JSON.stringify([calls('r', 'status'), calls('g', 'error'), log]), /do-not-tell/);
+  });
+
+  const roles = async (next: readonly CarpEvent['role'][]): Promise<void> => {
+    for (const one of next) agents.own().tell(PLANT, one);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const payloads = (messages: readonly NodeMessage[]): readonly unknown[] => messages.map(({ payload }) => payload);
+
+  test('of three outputs BACKUP takes the second, and what is neither the third', async () => {
+    const wires = [['master'], ['backup'], ['other']];
+    await load([tab, group(), role({ outputs: '3', wires }), sink('master'), sink('backup'), sink('other')]);
+    const [master, backup, other] = [messagesAt('master'), messagesAt('backup'), messagesAt('other')];
+    await roles(['INIT', 'BACKUP', 'MASTER', 'STOPPED']);
+    assert.deepEqual([master, backup, other].map(payloads), [['MASTER'], ['BACKUP'], ['INIT', 'STOPPED']]);
+  });
+
+  test('the payload may be whether this host is MASTER, or the whole event', async () => {
+    const flow = [tab, group(), role({ payload: 'boolean' }), role({ id: 's', payload: 'object', wires: [['all']] })];
+    await load([...flow, sink(), sink('all')]);
+    const [yes, all] = [messagesAt('out'), messagesAt('all')];
+    await roles(['BACKUP', 'MASTER']);
+    assert.deepEqual(payloads(yes), [false, true]);
+    assert.deepEqual(payloads(all), [eventOf(PLANT, 'BACKUP'), eventOf(PLANT, 'MASTER')]);
+  });
+
+  test('a message asks for the present role, and is the answer', async () => {
+    await load([tab, group(), role({ inputs: 1 }), sink()]);
+    agents.own().tell(PLANT, 'BACKUP');
+    const messages = messagesAt('out');
+    await until(() => messages.length === 1, 'the change');
+    helper.getNode('r')?.receive({ mine: 1, payload: 'what?' } as NodeMessage);
+    await until(() => messages.length === 2, 'an answer');
+    const { payload, mine, carp } = messages[1] as NodeMessage & { readonly mine: number; readonly carp: CarpEvent };
+    assert.deepEqual([payload, mine, carp.event, carp.role], ['BACKUP', 1, 'snapshot', 'BACKUP']);
+  });
+
+  test('it cannot answer what it does not know, and does not guess what is meant', async () => {
+    const caught = { id: 'catch', type: 'catch', z: 't', x: 1, y: 1, scope: null, wires: [['out']] };
+    await load([tab, group(), role({ inputs: 1, wires: [[]] }), caught, sink()]);
+    const errors = messagesAt('out');
+    helper.getNode('r')?.receive({} as NodeMessage);
+    agents.own().tell(PLANT, 'BACKUP');
+    helper.getNode('r')?.receive({ action: 'hand-over' } as unknown as NodeMessage);
+    await until(() => errors.length === 2, 'two errors');
+    assert.deepEqual(
+      errors.map((message) => (message as { readonly error?: { readonly code: string } }).error?.code),
+      ['CARP_NO_AGENT', 'CARP_BAD_ACTION'],
+    );
+  });
+
+  test('tells the role again and again, if wished', async () => {
+    await load([tab, group(), role({ heartbeat: '0.05' }), sink()]);
+    const messages = messagesAt('out');
+    agents.own().tell(PLANT, 'MASTER');
+    await until(() => messages.length >= 4, 'some heartbeats');
+    const events = messages.map(({ carp }: NodeMessage & { carp?: unknown }) => (carp as CarpEvent).event);
+    assert.deepEqual(new Set(events.slice(1)), new Set(['snapshot']));
+    assert.equal(events[0], 'transition');
+  });
+
+  test('a role that does not last is not told', async () => {
+    await load([tab, group(), role({ debounce: 200 }), sink()]);
+    const messages = messagesAt('out');
+    await roles(['BACKUP', 'MASTER', 'BACKUP']);
+    assert.equal(messages.length, 0);
+    await until(() => messages.length === 1, 'the role that lasts');
+    await roles(['MASTER', 'BACKUP']);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    assert.deepEqual(payloads(messages), ['BACKUP']);
+  });
+
+  test('what the group finds out about its peers comes at an output of its own', async () => {
+    const wires = [['out'], ['alert']];
+    await load([tab, group(), role({ outputs: 2, alerts: true, wires }), sink(), sink('alert')]);
+    const [messages, alerts] = [messagesAt('out'), messagesAt('alert')];
+    await roles(['BACKUP', 'MASTER']);
+    const finding = {
+      event: 'profile-hint',
+      group: 'plant',
+      node: 'rpi1',
+      interface: 'eth0',
+      vhid: 10,
+      at: '2026-11-22T12:00:00.123Z',
+      source: '192.0.2.12',
+      compatibility: 'openbsd',
+      detail: 'it signs otherwise',
+      remedy: 'set compatibility to openbsd',
+    } as const;
+    agents.own().findings$.next(finding);
+    agents.own().findings$.next({ ...finding, group: 'office' });
+    await until(() => alerts.length > 0, 'an alert');
+    const { _msgid, ...alert } = alerts[0] ?? {};
+    const topic = 'carp/plant/node/rpi1/alert';
+    assert.deepEqual(alert, { topic, payload: 'profile-hint', qos: 1, retain: false, carp: finding });
+    assert.deepEqual([payloads(messages), alerts.length], [['BACKUP', 'MASTER'], 1]);
+  });
+
+  test('writes the last event where Function nodes can read it, and takes it back when it goes', async () => {
+    const flow = [tab, group(), role({ contextType: 'global' }), role({ id: 's', contextType: 'flow', context: 'x' })];
+    await load([...flow, sink()]);
+    const contexts = () => {
+      const context = helper.getNode('r')?.context();
+      return [context?.global.get('carp.plant.role'), context?.flow.get('x.role')];
+    };
+    assert.deepEqual(contexts(), [undefined, undefined]);
+    await roles(['MASTER']);
+    assert.deepEqual(contexts(), ['MASTER', 'MASTER']);
+    await roles(['STOPPED']);
+    assert.deepEqual(contexts(), ['STOPPED', 'STOPPED']);
+    const { global } = helper.getNode('r')?.context() ?? {};
+    await helper.setFlows([tab, group(), sink()], 'full');
+    assert.equal(global?.get('carp.plant'), undefined);
   });
 });
