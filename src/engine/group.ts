@@ -24,7 +24,7 @@ import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import type { Family } from '../protocol/address.ts';
 import { authenticator } from '../protocol/authentication.ts';
-import { masterDownTime } from '../protocol/timing.ts';
+import { advertInterval, masterDownTime } from '../protocol/timing.ts';
 import { type AdvSkew, type Millis, millis, toMillis } from '../protocol/units.ts';
 import { Book, type Past } from './book.ts';
 import { Ear, type Missed } from './ear.ts';
@@ -104,8 +104,10 @@ export class Group {
     const isOwn: InboundRules['isOwn'] = ({ counter }) => known.isOwn(counter);
     const { advbase, advskew, deadratio, replay } = settings;
     const silence = toMillis(masterDownTime(advbase, advskew, deadratio));
-    const isFresh: InboundRules['isFresh'] = ({ counter }, source) =>
-      known.isFresh({ counter, source: source.text, at: this.#now() }, replay, silence);
+    const isFresh: InboundRules['isFresh'] = ({ counter, ...theirs }, source) => {
+      const interval = toMillis(advertInterval(theirs.advbase, theirs.advskew));
+      return known.isFresh({ counter, source: source.text, at: this.#now(), interval }, replay, silence);
+    };
     const ownSource = (family: Family) => this.#book.state.sources[family];
     const { surgery } = context;
     this.#findings = new Findings({ settings, node, environment, surgery, log: this.#log, ownSource });

@@ -3,23 +3,25 @@
  * key can make it remember anything; and it looks at the signed counter, as everything else in an advert can be rewritten.
  *
  * A counter that was heard before is replayed. The exception, in mode `auto`, is OpenBSD, which signs one random cookie for
- * all its adverts. What is taken for such a *constant*:
+ * all its adverts. What is taken for such a *constant* is decided by what its address has sent (`replay-speaking.ts`):
  *
  * - The value identifies the peer, as it is signed; its addresses are not.
- * - A value becomes a constant when it comes again, and the address that it first came from has sent nothing else. An
- *   address that has sent two counters within a master-down time counts: what it sends is never taken for a constant.
+ * - A value becomes a constant when it comes again, and it is the last that was heard of an address that does not count. It
+ *   must not stand right above anything that was heard: a cookie is drawn at random, and who sends one more than what was
+ *   heard before is a kernel that counts.
  * - A constant stays one, from whatever address, until 64 others were heard later: an OpenBSD host keeps its cookie until
- *   its interface is made anew. Within its first master-down time it is revoked if its address sends anything else.
+ *   its interface is made anew. While it is young it is revoked if its address sends anything else.
  * - A kernel that hears a constant counts on from it, each time anew. So hearing one forgets the runs right above it.
  *
  * Limits of `auto`: replays of a constant, and of what was counted on from it, are accepted, as OpenBSD itself cannot be
  * told from them. An advert that is older than the memory, or was never heard, is accepted like any new one, and if it is
  * repeated under an address that does not count, so are the repetitions; the same goes for the only advert that an address
- * has ever sent. And an OpenBSD host at the address of one that counted is refused. `strict` accepts each advert once, and
- * cannot hear OpenBSD. `off` accepts everything, and remembers nothing.
+ * has ever sent, unless it continues another. `strict` accepts each advert once, and cannot hear OpenBSD. `off` accepts
+ * everything, and remembers nothing.
  */
-import { type Millis, millis } from '../protocol/units.ts';
-import type { ReplayMemory } from './replay-memory.ts';
+import type { Millis } from '../protocol/units.ts';
+import { REACH, type ReplayMemory } from './replay-memory.ts';
+import { isAllOf, isCounting, remembered, repeated, type Speaking, spoken } from './replay-speaking.ts';
 import type { ReplayMode } from './settings.ts';
 
 export interface HeardCounter {
@@ -27,15 +29,8 @@ export interface HeardCounter {
   /** The address that it claims to come from. */
   readonly source: string;
   readonly at: Millis;
-}
-
-/** An address that has spoken. */
-interface Speaking {
-  /** Whether it sends another counter each time. */
-  readonly counts: boolean;
-  /** What it sent last. */
-  readonly counter: bigint;
-  readonly heardAt: Millis;
+  /** Between two adverts of the sender, as it says. */
+  readonly interval: Millis;
 }
 
 /** What is to be kept besides the memory. */
@@ -46,7 +41,8 @@ export interface ReplayPeers {
 
 /** More than any segment has hosts in one group; of addresses and of constants, the ones not heard for longest go. */
 const PEERS_MAX = 64;
-const LONG_AGO = millis(-Number.MAX_VALUE);
+
+const isClose = (above: bigint, below: bigint): boolean => BigInt.asUintN(64, above - below) <= REACH;
 
 /** Puts an entry at the newer end of a map that has a bound. */
 const remember = <Key, Value>(map: Map<Key, Value>, key: Key, value: Value): void => {
@@ -61,10 +57,12 @@ const remember = <Key, Value>(map: Map<Key, Value>, key: Key, value: Value): voi
 export class ReplayGuard {
   readonly memory: ReplayMemory;
   readonly #speaking = new Map<string, Speaking>();
-  /** Since when it is one; oldest heard first. */
-  readonly #constants = new Map<bigint, Millis>();
+  /** Oldest heard first. */
+  readonly #constants = new Map<bigint, undefined>();
 
   readonly #note: (counter: bigint) => void;
+  /** When it first heard anything. */
+  #listensSince: Millis | undefined;
 
   /** @param note - told each counter that changes the memory: `relearn` does to another one what it did to this */
   constructor(memory: ReplayMemory, note: (counter: bigint) => void = () => {}) {
@@ -74,14 +72,17 @@ export class ReplayGuard {
 
   /**
    * Whether an authentic advert is fresh. If it is, it is remembered.
-   * @param silence - after how long an address that speaks again begins anew, in ms: the master-down time of this host
+   * @param silence - the master-down time of this host, in ms
    */
-  isFresh({ counter, source, at }: HeardCounter, mode: ReplayMode, silence: Millis): boolean {
+  isFresh(heard: HeardCounter, mode: ReplayMode, silence: Millis): boolean {
     if (mode === 'off') return true;
-    if (mode === 'auto' && this.#isConstant({ counter, source, at })) return true;
+    this.#listensSince ??= heard.at;
+    if (mode === 'auto' && this.#isConstant(heard)) return true;
+    const { counter } = heard;
+    const continues = this.#continues(heard);
     if (!this.memory.add(counter)) return false;
     this.#note(counter);
-    this.#speak({ counter, source, at }, silence);
+    this.#speak(heard, silence, continues);
     return true;
   }
 
@@ -89,15 +90,18 @@ export class ReplayGuard {
   get peers(): ReplayPeers {
     return {
       constants: [...this.#constants.keys()],
-      addresses: [...this.#speaking].map(([source, { counts, counter }]) => ({ source, counts, counter })),
+      addresses: [...this.#speaking].map(([source, speaking]) => ({
+        source,
+        counts: isCounting(speaking),
+        counter: speaking.counter,
+      })),
     };
   }
 
   /** Goes on from what another guard knew. */
   restore({ constants, addresses }: ReplayPeers): void {
-    for (const counter of constants) remember(this.#constants, counter, LONG_AGO);
-    for (const { source, counts, counter } of addresses)
-      remember(this.#speaking, source, { counts, counter, heardAt: LONG_AGO });
+    for (const counter of constants) remember(this.#constants, counter, undefined);
+    for (const { source, counts, counter } of addresses) remember(this.#speaking, source, remembered(counter, counts));
   }
 
   /** Hears again, in their order, what another guard has noted. Its peers come first. */
@@ -108,34 +112,45 @@ export class ReplayGuard {
   }
 
   #isConstant({ counter, source, at }: HeardCounter): boolean {
-    const since = this.#constants.get(counter);
-    if (since === undefined && !this.#isAllOfAnAddress(counter)) return false;
-    remember(this.#constants, counter, since ?? at);
+    if (!this.#constants.has(counter) && !this.#isAllOfAnAddress(counter, at)) return false;
+    remember(this.#constants, counter, undefined);
     const speaking = this.#speaking.get(source);
     // No new entry: whoever repeats a constant could fill the list with invented addresses.
-    if (speaking?.counter === counter) remember(this.#speaking, source, { ...speaking, heardAt: at });
+    if (speaking?.counter === counter) remember(this.#speaking, source, repeated(speaking, at));
     if (this.memory.forgetFrom(counter)) this.#note(counter);
     return true;
   }
 
-  #isAllOfAnAddress(counter: bigint): boolean {
-    for (const speaking of this.#speaking.values()) if (!speaking.counts && speaking.counter === counter) return true;
+  #isAllOfAnAddress(counter: bigint, at: Millis): boolean {
+    for (const speaking of this.#speaking.values()) if (isAllOf(speaking, counter, at)) return true;
     return false;
   }
 
-  /** A fresh counter came from this address. */
-  #speak({ counter, source, at }: HeardCounter, silence: Millis): void {
+  /**
+   * Whether a counter stands close above one that was heard, or above a constant, whose successors are not kept; or close
+   * below what this address sent last: packets may overtake each other. An OpenBSD cookie may be close below that of others.
+   */
+  #continues({ counter, source }: HeardCounter): boolean {
+    if (this.memory.isAbove(counter)) return true;
+    for (const constant of this.#constants.keys()) if (isClose(counter, constant)) return true;
     const before = this.#speaking.get(source);
-    const since = before === undefined ? undefined : this.#constants.get(before.counter);
-    // An OpenBSD host whose interface was made anew has another cookie.
-    const wasConstant = since !== undefined && at - since > silence;
-    const goesOn = before !== undefined && !wasConstant && at - before.heardAt <= silence;
-    if (before !== undefined && goesOn && since !== undefined) {
-      // It was no constant: somebody else has repeated it.
+    return before !== undefined && isClose(before.counter, counter);
+  }
+
+  /** A fresh counter came from this address. */
+  #speak({ counter, source, at, interval }: HeardCounter, silence: Millis, continues: boolean): void {
+    const before = this.#speaking.get(source);
+    const wasConstant = before !== undefined && this.#constants.has(before.counter);
+    const { speaking, revokes } = spoken(
+      before,
+      { counter, at, interval, continues },
+      { silence, listensSince: this.#listensSince ?? at, wasConstant },
+    );
+    if (before !== undefined && revokes) {
       this.#constants.delete(before.counter);
       this.memory.add(before.counter);
       this.#note(before.counter);
     }
-    remember(this.#speaking, source, { counts: before?.counts === true || goesOn, counter, heardAt: at });
+    remember(this.#speaking, source, speaking);
   }
 }

@@ -60,6 +60,8 @@ interface Found {
   readonly gap: { readonly slot: number; readonly bit: number } | undefined;
   /** The nearest span below that it continues. */
   readonly below: number;
+  /** It stands close above a span, in its step or not. */
+  readonly above: boolean;
 }
 
 export class ReplayMemory {
@@ -104,6 +106,12 @@ export class ReplayMemory {
 
   has(counter: bigint): boolean {
     return this.#find(counter).heard;
+  }
+
+  /** Whether it stands within `REACH` above the end of a span, in its step or not. Random numbers do not. */
+  isAbove(counter: bigint): boolean {
+    const { gap, above } = this.#find(counter);
+    return above || gap !== undefined;
   }
 
   /** Hears a counter. Returns whether it is a new one. */
@@ -187,6 +195,7 @@ export class ReplayMemory {
     let below = NONE;
     let nearest = REACH + 1n;
     const first = this.#position(counter);
+    let above = false;
     const start = this.#lows[first] === counter && first < this.#size ? first : first - 1;
     for (let i = 0; i < this.#size; i++) {
       const at = start - i < 0 ? start - i + this.#size : start - i;
@@ -195,20 +204,21 @@ export class ReplayMemory {
       const distance = word(counter - low);
       if (distance > this.#widest + REACH) break;
       const width = word((this.#high[slot] ?? 0n) - low);
+      if (distance > width && distance - width <= REACH) above = true;
       const step = BigInt(this.#step[slot] ?? 0);
       const inStep = step === 0n ? distance === 0n || distance > width : distance % step === 0n;
       if (!inStep) continue;
       if (distance <= width) {
         const bit = step === 0n ? 0n : (width - distance) / step;
         const heard = bit >= RECENT || (((this.#recent[slot] ?? 0) >>> Number(bit)) & 1) === 1;
-        if (heard) return { heard, gap, below };
+        if (heard) return { heard, gap, below, above };
         gap ??= { slot, bit: Number(bit) };
       } else if (distance - width < nearest) {
         nearest = distance - width;
         below = slot;
       }
     }
-    return { heard: false, gap, below };
+    return { heard: false, gap, below, above };
   }
 
   #grow(slot: number, counter: bigint): void {

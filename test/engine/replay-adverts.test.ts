@@ -9,9 +9,11 @@ import { REACH, type ReplaySpan } from '../../src/engine/replay-memory.ts';
 import { OwnCounters, REIGNS_MAX } from '../../src/engine/replay-own.ts';
 import type { ReplayArchive, ReplaySource } from '../../src/ports/replay.ts';
 import { millis, vhid } from '../../src/protocol/units.ts';
-import { Model, random64, type Sent, SILENCE, seeds } from './replay-streams.ts';
+import { INTERVAL, Model, random64, type Sent, SILENCE, seeds } from './replay-streams.ts';
 
 const PLAIN = { noNullPrototype: true } as const;
+/** Of all who are heard here. */
+const interval = millis(INTERVAL);
 const words = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 
 /** A disk whose content survives, and a process that may be killed between two writes. */
@@ -112,7 +114,7 @@ describe('what a host knows of others', () => {
         for (let i = random.whole(2, 10); i > 0; i -= 1) {
           for (const each of model.tick()) {
             for (const other of models) if (other !== model) other.hear(each);
-            assert.equal(known.isFresh({ ...each, at: millis(at) }, 'auto', SILENCE), true, `reign ${reign}`);
+            assert.equal(known.isFresh({ ...each, at: millis(at), interval }, 'auto', SILENCE), true, `reign ${reign}`);
             sent.push({ ...each, model });
           }
           at += 1000;
@@ -124,7 +126,7 @@ describe('what a host knows of others', () => {
       if (models.some(({ system }) => system === 'openbsd')) return;
       known = start(archive);
       for (const { counter, source } of sent)
-        assert.equal(known.isFresh({ counter, source, at: millis(at) }, 'auto', SILENCE), false);
+        assert.equal(known.isFresh({ counter, source, at: millis(at), interval }, 'auto', SILENCE), false);
     });
   });
 
@@ -132,7 +134,7 @@ describe('what a host knows of others', () => {
     const { archive, write } = disk();
     const known = start(archive);
     const hear = (to: KnownAdverts, counter: bigint): boolean =>
-      to.isFresh({ counter, source: '192.0.2.11', at: millis(Number(counter)) }, 'strict', SILENCE);
+      to.isFresh({ counter, source: '192.0.2.11', at: millis(Number(counter)), interval }, 'strict', SILENCE);
     for (const counter of [1n, 2n, 3n]) hear(known, counter);
     write();
     for (const counter of [4n, 5n]) hear(known, counter);
@@ -152,7 +154,7 @@ describe('what a host knows of others', () => {
     let counter = 1n;
     const hear = (): void => {
       counter = BigInt.asUintN(64, counter * 0x9e37_79b9_7f4a_7c15n);
-      known.isFresh({ counter, source: '192.0.2.11', at: millis(0) }, 'auto', SILENCE);
+      known.isFresh({ counter, source: '192.0.2.11', at: millis(0), interval }, 'auto', SILENCE);
     };
     for (let i = 0; i < 10; i += 1) hear();
     write();
@@ -169,7 +171,7 @@ describe('what a host knows of others', () => {
     const known = start(archive);
     const hear = (to: KnownAdverts, i: number): boolean =>
       to.isFresh(
-        { counter: BigInt.asUintN(64, BigInt(i) * 0x9e37_79b9_7f4a_7c15n), source: 'x', at: millis(i) },
+        { counter: BigInt.asUintN(64, BigInt(i) * 0x9e37_79b9_7f4a_7c15n), source: 'x', at: millis(i), interval },
         'auto',
         SILENCE,
       );
@@ -184,16 +186,16 @@ describe('what a host knows of others', () => {
       open: () => ({ found: [Uint8Array.of(9, 0, 0, 0, 1, 2)], touch: () => {}, close: () => {} }),
     };
     lines.length = 0;
-    assert.equal(start(archive).isFresh({ counter: 1n, source: 'x', at: millis(0) }, 'auto', SILENCE), true);
+    assert.equal(start(archive).isFresh({ counter: 1n, source: 'x', at: millis(0), interval }, 'auto', SILENCE), true);
     assert.match(lines.join(), /^warn .*eth0, vhid 10, is of no use/);
   });
 
   test('is nothing in mode off', () => {
     const known = start();
     for (let i = 0; i < 3; i += 1)
-      assert.equal(known.isFresh({ counter: 1n, source: 'x', at: millis(0) }, 'off', SILENCE), true);
-    assert.equal(known.isFresh({ counter: 1n, source: 'x', at: millis(0) }, 'strict', SILENCE), true);
-    assert.equal(known.isFresh({ counter: 1n, source: 'x', at: millis(0) }, 'strict', SILENCE), false);
+      assert.equal(known.isFresh({ counter: 1n, source: 'x', at: millis(0), interval }, 'off', SILENCE), true);
+    assert.equal(known.isFresh({ counter: 1n, source: 'x', at: millis(0), interval }, 'strict', SILENCE), true);
+    assert.equal(known.isFresh({ counter: 1n, source: 'x', at: millis(0), interval }, 'strict', SILENCE), false);
   });
 });
 

@@ -6,7 +6,7 @@ import { ReplayMemory } from '../../src/engine/replay-memory.ts';
 import { challengeMs, masterDownMs } from '../../src/machine/timings.ts';
 import type { IpAddress } from '../../src/protocol/address.ts';
 import { advertInterval } from '../../src/protocol/timing.ts';
-import { advBase, advSkew } from '../../src/protocol/units.ts';
+import { advBase, advSkew, toMillis } from '../../src/protocol/units.ts';
 import { MachineHost } from '../support/machine-host.ts';
 import { Lan, type LanAdvert, type LanHost } from '../support/machine-lan.ts';
 import { ip, type Rank, settingsOf } from '../support/machine-words.ts';
@@ -78,9 +78,13 @@ const guarded = (lan: Lan, last: number, rank: Rank): MachineHost => {
   const own = new Set<bigint>();
   const host: MachineHost = new MachineHost(lan, [addressOf(last)], settings, {
     claimCopies: 2,
-    guard: ({ counter, source }, at) =>
+    guard: ({ counter, source, interval }, at) =>
       !own.has(counter) &&
-      guard.isFresh({ counter, source: source.text, at }, 'auto', masterDownMs(host.state, settings)),
+      guard.isFresh(
+        { counter, source: source.text, at, interval: toMillis(interval) },
+        'auto',
+        masterDownMs(host.state, settings),
+      ),
   });
   const { reaches } = lan;
   lan.reaches = (from, to, advert) => {

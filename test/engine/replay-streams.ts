@@ -110,7 +110,7 @@ export class Listener {
   }
 
   hear({ counter, source }: Sent): boolean {
-    return this.guard.isFresh({ counter, source, at: this.at }, this.mode, SILENCE);
+    return this.guard.isFresh({ counter, source, at: this.at, interval: millis(INTERVAL) }, this.mode, SILENCE);
   }
 }
 

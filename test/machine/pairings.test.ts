@@ -53,12 +53,6 @@ const familiesOf = (roles: Roles): Casting['families'] => {
   return roles.some(isNetBsd) && !roles.every(isNetBsd) ? [[4]] : [[4], [4, 6], [6]];
 };
 
-/**
- * Ours is played with its replay guard. Not where OpenBSD is the only peer: one that boots with another cookie, soon after
- * its first adverts, is taken for a peer that counts, and not heard any more.
- */
-const isGuarded = (roles: Roles): boolean => !(roles.length === 2 && roles.includes('openbsd'));
-
 /** Long enough for a preempting host to have heard a worse one, and for a family's own timer to expire. */
 const severalIntervals = ({ actors }: Story): number =>
   5 * Math.max(...actors.map(({ part }) => paceOf(part).interval));
@@ -78,7 +72,7 @@ const yieldedTogether = (story: Story): boolean => {
 };
 
 const settles = (roles: Roles, seed: number): 'settled' | 'yielded together' => {
-  const story = spoil(stage(seed, { roles, families: familiesOf(roles), guarded: isGuarded(roles) }));
+  const story = spoil(stage(seed, { roles, families: familiesOf(roles), guarded: true }));
   heal(story);
   const { lan, log } = story;
   const healed = lan.now;

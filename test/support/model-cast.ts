@@ -3,7 +3,7 @@ import { ReplayGuard } from '../../src/engine/replay-guard.ts';
 import { ReplayMemory } from '../../src/engine/replay-memory.ts';
 import type { Family, IpAddress } from '../../src/protocol/address.ts';
 import { DIALECTS } from '../../src/protocol/dialect.ts';
-import { type Millis, millis } from '../../src/protocol/units.ts';
+import { type Millis, millis, toMillis } from '../../src/protocol/units.ts';
 import { MachineHost } from './machine-host.ts';
 import type { Lan, LanAdvert } from './machine-lan.ts';
 import { ip, settingsOf } from './machine-words.ts';
@@ -48,8 +48,9 @@ class Guard {
     this.#silence = millis(span({ base: 3 * base, skew }));
   }
 
-  readonly admits = ({ counter, source }: LanAdvert, at: Millis): boolean => {
-    const isFresh = this.#guard.isFresh({ counter, source: source.text, at }, 'auto', this.#silence);
+  readonly admits = ({ counter, source, interval }: LanAdvert, at: Millis): boolean => {
+    const heard = { counter, source: source.text, at, interval: toMillis(interval) };
+    const isFresh = this.#guard.isFresh(heard, 'auto', this.#silence);
     if (!isFresh) this.refused++;
     return isFresh;
   };

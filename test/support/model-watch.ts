@@ -4,9 +4,13 @@ import type { Lan, LanHost } from './machine-lan.ts';
 
 const { SEED } = process.env;
 
-/** Runs a test for seeds 1 to `count`; SEED=n in the environment runs that one alone. Failures name their seed. */
+/**
+ * Runs a test for seeds 1 to `count`. In the environment, SEED=n runs that one alone, and SEED=n+ as many from there on.
+ * Failures name their seed.
+ */
 export const forSeeds = (count: number, run: (seed: number) => void): void => {
-  const seeds = SEED === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(SEED)];
+  const first = Number.parseInt(SEED ?? '1', 10);
+  const seeds = Array.from({ length: SEED === undefined || SEED.endsWith('+') ? count : 1 }, (_, i) => first + i);
   for (const seed of seeds)
     try {
       run(seed);
