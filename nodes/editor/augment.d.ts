@@ -15,14 +15,20 @@ declare global {
     readonly users?: readonly EditorNode[];
     readonly label?: () => string;
     readonly name?: string;
+    readonly _def?: { readonly defaults: Readonly<Record<string, { readonly value: unknown }>> };
   }
+
+  /**
+   * The text that it returns is taken for a reason only if it has two parameters: by their number Node-RED tells it
+   * from those of old, whose every text meant "valid".
+   */
+  type Validate = (this: EditorNode, value: unknown, options: unknown) => true | string;
 
   interface EditorDefault<Value> {
     readonly value: Value | '';
     readonly required?: boolean;
     readonly type?: string;
-    /** @returns true, or why not */
-    readonly validate?: (this: EditorNode, value: unknown) => true | string;
+    readonly validate?: Validate;
   }
 
   interface EditorDefinition<Settings, Credentials> {
@@ -34,7 +40,7 @@ declare global {
     readonly credentials?: {
       readonly [Name in keyof Credentials]: {
         readonly type: 'text' | 'password';
-        readonly validate?: (this: EditorNode, value: unknown) => true | string;
+        readonly validate?: Validate;
       };
     };
     readonly hasUsers?: boolean;

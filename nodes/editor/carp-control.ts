@@ -1,7 +1,7 @@
 /** The form of carp-control. */
 import type { ControlDef } from '../carp-control.ts';
 import { decimal, reason, whole } from './checks.ts';
-import { follow, showFor, validator } from './form.ts';
+import { fillMissing, follow, showFor, validator } from './form.ts';
 import { CATEGORY_DESCRIPTION, styleOf } from './palette.ts';
 import { textsOf } from './texts.ts';
 
@@ -44,10 +44,7 @@ RED.nodes.registerType<Omit<ControlDef, 'id' | 'type' | 'z'>>('carp-control', {
     return styleOf(this.name);
   },
   oneditprepare() {
-    // Nodes from before these settings existed have none of them, and mean what a new one says.
-    const usual = { scope: 'group', reason: 'flow', weight: '240', forSeconds: '0', timeout: '4' } as const;
-    for (const [name, value] of Object.entries(usual))
-      if (!$(`#node-input-${name}`).val()) $(`#node-input-${name}`).val(value);
+    fillMissing(this, 'node');
     follow($('#node-input-action'), (action) => showFor($('.carp-form'), 'data-carp-actions', action || 'message'));
   },
 });

@@ -1,7 +1,7 @@
 /** The form of carp-gate. */
 import type { GateDef } from '../carp-gate.ts';
 import { whole } from './checks.ts';
-import { follow, showFor, validator } from './form.ts';
+import { fillMissing, follow, showFor, validator } from './form.ts';
 import { CATEGORY_DESCRIPTION, labelled, styleOf } from './palette.ts';
 import { rolesOf } from './roles.ts';
 import { textsOf } from './texts.ts';
@@ -19,7 +19,7 @@ RED.nodes.registerType<Omit<GateDef, 'id' | 'type' | 'z'>>('carp-gate', {
     group: { value: '', type: 'carp-group', required: true },
     roles: {
       value: ['MASTER'],
-      validate: (value) => rolesOf(value).length > 0 || t('problem.roles'),
+      validate: (value, _options) => rolesOf(value).length > 0 || t('problem.roles'),
     },
     mode: { value: 'drop' },
     limit: {
@@ -38,6 +38,7 @@ RED.nodes.registerType<Omit<GateDef, 'id' | 'type' | 'z'>>('carp-gate', {
     return styleOf(this.name);
   },
   oneditprepare() {
+    fillMissing(this, 'node');
     const roles = rolesOf(this.roles);
     for (const role of ['MASTER', 'BACKUP']) $(`#carp-gate-role-${role}`).prop('checked', roles.includes(role));
     follow($('#node-input-mode'), (mode) => showFor($('.carp-form'), 'data-carp-modes', mode));

@@ -14,7 +14,7 @@ import {
   topicLevel,
   whole,
 } from './checks.ts';
-import { fillList, follow, linesOf, showFor, validator, verdict } from './form.ts';
+import { fillList, fillMissing, follow, linesOf, showFor, validator, verdict } from './form.ts';
 import { completeInterfaces } from './interfaces.ts';
 import { textsOf } from './texts.ts';
 import { type Seat, twinOf } from './twins.ts';
@@ -25,8 +25,8 @@ type Group = EditorNode & Settings;
 const t = textsOf('carp-group');
 
 /** The settings of a system service are its own: what is stored here of them is not used. */
-const unlessService = (check: Check) =>
-  function (this: EditorNode, value: unknown): true | string {
+const unlessService = (check: Check): Validate =>
+  function (value, _options) {
     return (this as Group).mode === 'service' ? true : verdict(check(value), t);
   };
 
@@ -60,15 +60,15 @@ RED.nodes.registerType<Settings, { passphrase: string }>('carp-group', {
     mode: { value: 'run' },
     socket: {
       value: '',
-      validate(value) {
+      validate(value, _options) {
         return (this as Group).mode === 'service' ? verdict(absolutePath(value), t) : true;
       },
     },
     interface: { value: 'eth0', validate: unlessService(interfaceName) },
     vhid: {
       value: 1,
-      validate(value) {
-        const flaw = unlessService(whole({ key: 'problem.vhid', least: 1, most: 255 })).call(this, value);
+      validate(value, options) {
+        const flaw = unlessService(whole({ key: 'problem.vhid', least: 1, most: 255 })).call(this, value, options);
         if (flaw !== true) return flaw;
         return twinText({ ...(this as Group), vhid: value }) ?? true;
       },
@@ -77,10 +77,10 @@ RED.nodes.registerType<Settings, { passphrase: string }>('carp-group', {
     source: { value: '', validate: unlessService(sources) },
     advbase: {
       value: 1,
-      validate(value) {
+      validate(value, options) {
         const { mode, advskew } = this as Group;
         if (mode !== 'service' && isZeroInterval(value, advskew)) return t('problem.zero');
-        return unlessService(whole({ key: 'problem.advbase', least: 0, most: 255 })).call(this, value);
+        return unlessService(whole({ key: 'problem.advbase', least: 0, most: 255 })).call(this, value, options);
       },
     },
     // Text, because the editor makes nothing of the number 0 in a new configuration node.
@@ -129,8 +129,7 @@ RED.nodes.registerType<Settings, { passphrase: string }>('carp-group', {
       check: peerAddress,
       t,
     });
-    // Flows from before these settings existed have none of them.
-    for (const [name, value] of Object.entries(ADVANCED_CHOICES)) if (!field(name).val()) field(name).val(value);
+    fillMissing(this, 'node-config');
 
     completeInterfaces(field('interface'));
     follow(field('mode'), (mode) => showFor(form, 'data-carp-modes', mode));

@@ -1,7 +1,7 @@
 /** The form of carp-health. */
 import type { HealthDef } from '../carp-health.ts';
 import { decimal, whole } from './checks.ts';
-import { follow, showFor, validator } from './form.ts';
+import { fillMissing, follow, showFor, validator } from './form.ts';
 import { CATEGORY_DESCRIPTION, labelled, styleOf } from './palette.ts';
 import { textsOf } from './texts.ts';
 
@@ -40,6 +40,7 @@ RED.nodes.registerType<Omit<HealthDef, 'id' | 'type' | 'z'>>('carp-health', {
     return styleOf(this.name);
   },
   oneditprepare() {
+    fillMissing(this, 'node');
     $('#node-input-property').typedInput({ default: 'msg', types: ['msg'] });
     $('#node-input-value').typedInput({
       default: 'str',

@@ -1,7 +1,7 @@
 /** The form of carp-role. */
 import type { RoleDef } from '../carp-role.ts';
 import { decimal, whole } from './checks.ts';
-import { follow, validator } from './form.ts';
+import { fillMissing, follow, validator } from './form.ts';
 import { CATEGORY_DESCRIPTION, labelled, styleOf } from './palette.ts';
 import { textsOf } from './texts.ts';
 
@@ -62,9 +62,7 @@ RED.nodes.registerType<Settings>('carp-role', {
     return styleOf(this.name);
   },
   oneditprepare() {
-    // Nodes from before these settings existed have none of them.
-    if (!$('#node-input-payload').val()) $('#node-input-payload').val('string');
-    if (!$('#node-input-contextType').val()) $('#node-input-contextType').val('none');
+    fillMissing(this, 'node');
     $('#carp-role-ports').val(String(portsOf(this)));
     $('#carp-role-asked').prop('checked', Number(this.inputs ?? 0) === 1);
     follow($('#node-input-contextType'), (type) => $('#carp-role-row-context').toggle(type !== 'none'));

@@ -149,7 +149,8 @@ RED.plugins.registerPlugin('carp-sidebar', {
       iconClass: 'fa fa-exchange',
       action: 'carp:show',
       enableOnEdit: true,
-      target: 'secondary',
+      // Node-RED 5: the right one, where 4.1 has its only one.
+      target: 'primary',
       onchange: () => void refresh(),
     });
   },

@@ -1,17 +1,12 @@
 /** The form of carp-watch. */
+import type { WatchDef } from '../carp-watch.ts';
 import { absolutePath, interfaceName, whole } from './checks.ts';
-import { follow, showFor, validator, verdict } from './form.ts';
+import { fillMissing, follow, showFor, validator, verdict } from './form.ts';
 import { completeInterfaces } from './interfaces.ts';
 import { CATEGORY_DESCRIPTION, styleOf } from './palette.ts';
 import { textsOf } from './texts.ts';
 
-interface Settings {
-  readonly name: string;
-  readonly interface: string;
-  readonly mode: string;
-  readonly socket: string;
-  readonly vhid: number | string;
-}
+type Settings = Omit<WatchDef, 'id' | 'type' | 'z'>;
 
 const t = textsOf('carp-watch');
 
@@ -26,7 +21,7 @@ RED.nodes.registerType<Settings>('carp-watch', {
     mode: { value: 'run' },
     socket: {
       value: '',
-      validate(value) {
+      validate(value, _options) {
         return (this as EditorNode & Settings).mode === 'service' ? verdict(absolutePath(value), t) : true;
       },
     },
@@ -43,6 +38,7 @@ RED.nodes.registerType<Settings>('carp-watch', {
     return styleOf(this.name);
   },
   oneditprepare() {
+    fillMissing(this, 'node');
     completeInterfaces($('#node-input-interface'));
     follow($('#node-input-mode'), (mode) => showFor($('.carp-form'), 'data-carp-modes', mode));
   },

@@ -8,8 +8,8 @@ export const verdict = (flaw: Flaw | undefined, t: Texts): true | string =>
 
 /** `validate` of one property. */
 export const validator =
-  (check: Check, t: Texts) =>
-  (value: unknown): true | string =>
+  (check: Check, t: Texts): Validate =>
+  (value, _options) =>
     verdict(check(value), t);
 
 export interface ListOptions {
@@ -70,3 +70,10 @@ export const follow = (field: JQuery, react: (value: string) => void): void => {
 
 /** The label of a node that says which group it is about. */
 export const labelOf = (group: string): string | undefined => RED.nodes.node(group)?.label?.();
+
+/** Fills in what a new node would have where this one, which is older than the setting, has nothing. */
+export const fillMissing = (node: EditorNode, kind: 'node' | 'node-config'): void => {
+  const stored = node as EditorNode & Readonly<Record<string, unknown>>;
+  for (const [name, { value }] of Object.entries(node._def?.defaults ?? {}))
+    if (stored[name] === undefined && typeof value === 'string') $(`#${kind}-input-${name}`).val(value);
+};
