@@ -17,7 +17,9 @@ import type {
   MaintenanceParams,
   RestoreParams,
   SimulateParams,
+  WatchParams,
 } from '../src/agent/rpc.ts';
+import type { SegmentUpdate } from '../src/agent/segment-updates.ts';
 import type { Finding } from '../src/engine/mismatch.ts';
 import type { CarpEvent } from '../src/engine/status.ts';
 import type { Problem } from '../src/ports/error.ts';
@@ -47,6 +49,8 @@ export interface AgentLink {
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG */
   readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
+  /** What is heard on a segment. Cold, never errors; goes on with the next agent. */
+  readonly watch: (params: WatchParams) => Observable<SegmentUpdate>;
   /** The forked agent bows out and ends; of a service only the connection is closed. */
   readonly stop: () => Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { GroupConfig, HostConfig } from '../src/config/types.ts';
 import type { Problem } from '../src/ports/error.ts';
 import { checkedHost, type Wanted } from './group-settings.ts';
+import type { WatchWish } from './watch-settings.ts';
 
 /** Where the news of a group come from. */
 export type Route =
@@ -11,6 +12,8 @@ export type Route =
 
 export interface Plan {
   readonly hosts: readonly HostConfig[];
+  /** Whether an agent of this Node-RED is needed: also by those who only listen. */
+  readonly runs: boolean;
   readonly execPath: string | undefined;
   readonly sockets: readonly string[];
   /** By id of the carp-group. */
@@ -18,7 +21,7 @@ export interface Plan {
 }
 
 /** Of several that cannot be together the first stays and the others are refused, so what runs is not disturbed. */
-export const planFor = (all: Iterable<Wanted>): Plan => {
+export const planFor = (all: Iterable<Wanted>, watched: Iterable<WatchWish> = []): Plan => {
   const hosts = new Map<string, HostConfig>();
   const routes = new Map<string, Route>();
   const sockets = new Set<string>();
@@ -45,7 +48,12 @@ export const planFor = (all: Iterable<Wanted>): Plan => {
     hosts.set(node, together);
     routes.set(wanted.id, { type: 'agent', socket: undefined, node, group });
   }
-  return { hosts: [...hosts.values()], execPath, sockets: [...sockets], routes };
+  let runs = hosts.size > 0;
+  for (const { socket } of watched) {
+    if (socket === undefined) runs = true;
+    else sockets.add(socket);
+  }
+  return { hosts: [...hosts.values()], runs, execPath, sockets: [...sockets], routes };
 };
 
 type Own = Extract<Wanted, { readonly type: 'own' }>;

@@ -28,6 +28,7 @@ import {
   skip,
   switchMap,
 } from 'rxjs';
+import type { SegmentUpdate } from '../src/agent/segment-updates.ts';
 import type { Finding } from '../src/engine/mismatch.ts';
 import { CarpError, type Problem, problemOf } from '../src/ports/error.ts';
 import type { AgentLink, Agents, OwnAgent } from './agent-link.ts';
@@ -38,6 +39,8 @@ import type { HealthMemory } from './health.ts';
 import { type GroupOverview, overviewOf } from './overview.ts';
 import { type Plan, planFor, type Route } from './plan.ts';
 import { Proof } from './proof.ts';
+import type { WatchWish } from './watch-settings.ts';
+import { Watches } from './watches.ts';
 
 export interface RegistryOptions {
   readonly agents: Agents;
@@ -56,6 +59,10 @@ export interface RegistryOptions {
 export interface Registry extends GroupCommands {
   readonly state: string;
   readonly want: (wanted: Wanted) => void;
+  /** A carp-watch node listens from now on, until `release`. */
+  readonly wantWatch: (wish: WatchWish) => void;
+  /** What the segment of this carp-watch node has to tell, across deploys. Cold, never errors. */
+  readonly segment$: (wish: WatchWish) => Observable<SegmentUpdate>;
   /** Resolves when Node-RED may go on; never rejects. */
   readonly release: (id: string, removed: boolean) => Promise<void>;
   /** News of the group of this carp-group node, across deploys. Empty views while nothing is known. */
@@ -101,6 +108,12 @@ export const createRegistry = (options: RegistryOptions): Registry => {
   const { agents, events, state, graceMs = GRACE_MS, stopMs = STOP_MS } = options;
   const stalling = options.stallTimeout === undefined ? {} : { stallTimeout: options.stallTimeout };
   const wanted = new Map<string, Wanted>();
+  const watches = new Watches((wish) =>
+    running$.pipe(
+      map((running) => listener(running, wish)),
+      distinctUntilChanged(),
+    ),
+  );
   const leaving = new Set<string>();
   const running$ = new BehaviorSubject<Running>({ plan: planFor([]), own: undefined, services: new Map() });
   const started$ = new Subject<void>();
@@ -120,7 +133,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
 
   const applyNow = async (): Promise<void> => {
     const before = running$.value;
-    const plan = planFor(wanted.values());
+    const plan = planFor(wanted.values(), watches.wishes);
     const services = new Map(before.services);
     for (const socket of plan.sockets) {
       if (services.has(socket)) continue;
@@ -130,14 +143,15 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     const endedServices = [...services].filter(([socket]) => !plan.sockets.includes(socket));
     for (const [socket] of endedServices) services.delete(socket);
 
-    const ends = plan.hosts.length === 0 || before.own?.execPath !== plan.execPath;
+    const ends = !plan.runs || before.own?.execPath !== plan.execPath;
     if (before.own !== undefined && ends) {
       await before.own.link.stop().catch(() => undefined);
       before.own.board.close();
       configured = '';
     }
-    const own = plan.hosts.length === 0 ? undefined : ends || before.own === undefined ? start(plan) : before.own;
+    const own = !plan.runs ? undefined : ends || before.own === undefined ? start(plan) : before.own;
     running$.next({ plan, own, services });
+    watches.hold();
     for (const [, service] of endedServices) {
       service.board.close();
       await service.link.stop().catch(() => undefined);
@@ -169,9 +183,14 @@ export const createRegistry = (options: RegistryOptions): Registry => {
 
   const dropLeaving = (): void => {
     clearTimeout(grace);
-    for (const id of leaving) wanted.delete(id);
+    for (const id of leaving) forget(id);
     leaving.clear();
     void apply();
+  };
+
+  const forget = (id: string): void => {
+    wanted.delete(id);
+    watches.forget(id);
   };
 
   events.on('flows:stopping', (event?: { readonly config?: unknown; readonly diff?: object }) => {
@@ -211,6 +230,11 @@ export const createRegistry = (options: RegistryOptions): Registry => {
       leaving.delete(one.id);
       wanted.set(one.id, one);
     },
+    wantWatch: (wish) => {
+      leaving.delete(wish.id);
+      watches.want(wish);
+    },
+    segment$: (wish) => watches.segment$(wish),
     release: (id, removed) => {
       if (!removed && !stopping) {
         leaving.add(id);
@@ -219,7 +243,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
         return Promise.resolve();
       }
       leaving.delete(id);
-      wanted.delete(id);
+      forget(id);
       return within(
         stopMs,
         apply().then(() => configuring),
@@ -277,6 +301,9 @@ const sourceOf = ({ plan, own, services }: Running, id: string) => {
   if (route?.type !== 'agent') return { route, from: undefined };
   return { route, from: route.socket === undefined ? own : services.get(route.socket) };
 };
+
+const listener = ({ own, services }: Running, { socket }: WatchWish): AgentLink | undefined =>
+  socket === undefined ? own?.link : services.get(socket)?.link;
 
 /** The agent has taken none of it. */
 const refusing = (plan: Plan, problem: Problem): Plan => ({

@@ -5,6 +5,8 @@ import { roleOf } from './segment-report.ts';
 import { keyOfPlace, type Place } from './segment-speaker.ts';
 
 export interface SegmentStanding extends Place {
+  /** Where those who speak for it now speak from, in both families. */
+  readonly masters: readonly string[];
   /** Hosts that speak for it now: one that does so in both families, from one Ethernet address, is one. */
   readonly speakers: number;
   /** Two speak at once, and do not end it. */
@@ -25,6 +27,7 @@ const standing = (host: VirtualHost, now: number): SegmentStanding => {
   const { 4: reign4, 6: reign6 } = host.reigns;
   return {
     ...host.place,
+    masters: speaking.map(({ who }) => who.source),
     speakers: new Set(speaking.map(({ who }) => who.mac ?? who.source)).size,
     disputed: reign4.dispute !== undefined || reign6.dispute !== undefined,
   };

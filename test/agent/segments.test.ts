@@ -66,7 +66,13 @@ describe('the LAN of simulated hosts', () => {
     const change = heard.findLast((update) => update.type === 'change' && update.change.event === 'master');
     assert.ok(change?.type === 'change' && change.change.event === 'master');
     assert.deepEqual([change.change.source, change.change.mac], ['192.0.2.12', '02:00:00:00:00:0c']);
-    assert.deepEqual(change.standing, { protocol: 'carp', vhid: 10, speakers: 1, disputed: false });
+    assert.deepEqual(change.standing, {
+      protocol: 'carp',
+      vhid: 10,
+      masters: ['192.0.2.12'],
+      speakers: 1,
+      disputed: false,
+    });
     stop();
   });
 
@@ -100,7 +106,8 @@ describe('the LAN of simulated hosts', () => {
     await sim.run(stateFolder(t), { a: [groupText('plant')], b: [stranger] });
     const { heard, stop } = await listenIn(sim);
     await sim.pass(9000);
-    const standing = { protocol: 'carp', vhid: 10, speakers: 2, disputed: true };
+    const masters = ['192.0.2.11', '192.0.2.12'];
+    const standing = { protocol: 'carp', vhid: 10, masters, speakers: 2, disputed: true };
     const dispute = heard.find((update) => update.type === 'change' && update.change.event === 'two-masters');
     assert.ok(dispute?.type === 'change');
     assert.deepEqual(dispute.standing, standing);
