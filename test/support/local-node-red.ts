@@ -153,6 +153,7 @@ export interface Seen {
   readonly payload: unknown;
   readonly reason?: string;
   readonly node?: string;
+  readonly group?: string;
 }
 
 interface FlowNode {
@@ -160,8 +161,8 @@ interface FlowNode {
   readonly name?: string;
 }
 
-const PROBE = `const { node: host, reason } = msg.carp || {};
-node.log('seen ' + JSON.stringify({ at: node.name, payload: msg.payload, reason, node: host }));`;
+const PROBE = `const { node: host, group, reason } = msg.carp || {};
+node.log('seen ' + JSON.stringify({ at: node.name, payload: msg.payload, reason, node: host, group }));`;
 
 /** The same flow, in which debug nodes write what they get into the log. */
 export const probed = <N extends FlowNode>(flow: readonly N[]): readonly object[] =>
