@@ -67,15 +67,23 @@ const agentFindings = (
 
 const groupFindings = (group: GroupStatus, hasPeers: boolean): readonly Finding[] => {
   const about = `group ${group.group}`;
-  const { role, counters, problem } = group;
   return [
-    problem === undefined
-      ? ok(about, `the agent says ${role}`)
-      : missing(about, `the agent says ${role}: ${problem.message}`, problem.remedy),
+    roleFinding(about, group),
     ...peerFindings(about, group),
-    ...refusedFindings(about, counters),
+    ...refusedFindings(about, group.counters),
     ...aloneFindings(about, group, hasPeers),
   ];
+};
+
+const roleFinding = (about: string, { role, detail, problem }: GroupStatus): Finding => {
+  if (problem !== undefined) return missing(about, `the agent says ${role}: ${problem.message}`, problem.remedy);
+  if (role === 'INIT')
+    return missing(
+      about,
+      `the agent says INIT: ${detail}`,
+      'until that changes it takes no part: `ip addr`, `ip link`',
+    );
+  return ok(about, `the agent says ${role}`);
 };
 
 /** A peer that is not understood is as bad as none: both are MASTER. One that sends otherwise is understood so far. */

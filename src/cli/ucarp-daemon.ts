@@ -25,6 +25,8 @@ const LAST_LINES_MAX = 2000;
 export const daemonize = (args: readonly string[]): Promise<ExitCode> => {
   const options = parseUcarp(args);
   const title = options === 'help' ? '' : titleOf(options);
+  // This process may wait for long, and its arguments have the password, too.
+  process.title = title;
   const child = fork(fileURLToPath(new URL('./ucarp-daemon-main.js', import.meta.url)), [title], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -102,10 +102,6 @@ const run = async (
     .subscribe(({ role }) => log('warn', `Switching to state: ${role}`));
   undo.push(() => lines.unsubscribe());
   try {
-    if (options.socket !== undefined) {
-      const server = await listenOnSocket({ path: config.socket, agent: honest(agent, options), log });
-      undo.push(server.close);
-    }
     const lock = await lockUcarp({
       interface: plan.interface,
       vhid: options.vhid,
@@ -116,6 +112,11 @@ const run = async (
     if ('pid' in lock) return alreadyServed(lock, plan, { log: shown, isDaemon, onUp });
     undo.push(lock.release);
     void ending.asked.then(lock.ending);
+    // Under the lock: whoever waits for it, or asks for the same again, finds no other agent on this path.
+    if (options.socket !== undefined) {
+      const server = await listenOnSocket({ path: config.socket, agent: honest(agent, options), log });
+      undo.push(server.close);
+    }
     makeFolder(config.state);
     hurry();
     await agent.configure({ state: config.state, hosts: [config] });

@@ -14,6 +14,19 @@ const sharedFamilies = ({ addresses }: Group): readonly (4 | 6)[] =>
 const peerFamilies = ({ peers }: Group): readonly (4 | 6)[] =>
   (peers ?? []).flatMap((text) => parseAddress(text ?? '')?.family ?? []);
 
+/** Adverts go out in the families of the shared addresses: peers of the other one get none. */
+const peerRules = (group: Group, at: Path): readonly Finding[] => {
+  const shared = sharedFamilies(group);
+  const peers = peerFamilies(group);
+  if (shared.length === 0 || peers.length === 0 || peers.some((family) => shared.includes(family))) return [];
+  return [
+    warning(
+      [...at, 'peers'],
+      `has no effect: the shared addresses are IPv${shared[0]}, and so are adverts, which go to the multicast group; give addresses of IPv${shared[0]}`,
+    ),
+  ];
+};
+
 const lladdrRules = ({ lladdr, vhid, addressing }: Group, at: Path): readonly Finding[] => {
   if (lladdr === undefined) return [];
   const path = [...at, 'lladdr'];
@@ -34,6 +47,10 @@ const broadcastRules = (group: Group, at: Path): readonly Finding[] => {
     return [error(path, 'does not go with IPv4 peers, to which adverts are sent one by one; keep one of the two')];
   if (group.transport === 'raw-socket')
     return [error(path, 'needs frames of our own, which transport raw-socket cannot send; use transport: koffi')];
+  return withoutIpv4(group, path);
+};
+
+const withoutIpv4 = (group: Group, path: Path): readonly Finding[] => {
   const families = sharedFamilies(group);
   return families.length > 0 && !families.includes(4)
     ? [warning(path, 'has no effect without a shared IPv4 address')]
@@ -66,7 +83,7 @@ const multicastRules = (group: Group, at: Path): readonly Finding[] => {
     return [error(path, `must be an IPv4 multicast address, such as 224.0.0.18, but is ${show(multicast)}`)];
   return peerFamilies(group).includes(4)
     ? [error(path, 'does not go with IPv4 peers, to which adverts are sent one by one; keep one of the two')]
-    : [];
+    : withoutIpv4(group, path);
 };
 
 const ttlRules = (group: Group, at: Path): readonly Finding[] => {
@@ -111,6 +128,7 @@ const profileRules = (group: Group, at: Path): readonly Finding[] => {
 
 /** Rules for compatibility, peers and what goes with them. */
 export const dialectRules = (group: Group, at: Path): readonly Finding[] => [
+  ...peerRules(group, at),
   ...lladdrRules(group, at),
   ...broadcastRules(group, at),
   ...multicastRules(group, at),

@@ -86,6 +86,8 @@ export class Group {
   readonly #findings: Findings;
   readonly #running = new Subscription();
   #wire: Wire | undefined;
+  /** Why the group cannot take part now. */
+  #obstacle: string | undefined;
 
   constructor(settings: GroupSettings, context: GroupContext) {
     const { environment, node, known } = context;
@@ -225,6 +227,11 @@ export class Group {
     if (standing.wire !== this.#wire) this.#ear.forget();
     this.#wire = standing.wire;
     this.#trouble(standing.ready ? undefined : standing.problem);
+    this.#obstacle = standing.ready ? undefined : standing.detail;
+    // In INIT there is no transition that would tell it, and a problem has been told.
+    const { phase } = this.#book.state;
+    if (!standing.ready && standing.problem === undefined && phase.name === 'init')
+      this.#log('warn', `cannot take part yet: ${standing.detail}`);
   }
 
   #trouble(problem: Problem | undefined): void {
@@ -295,7 +302,8 @@ export class Group {
 
   status(): GroupStatus {
     const known = this.#book.status(this.#now(), this.#context.ledger.entriesOf(this.settings));
-    const status = { ...known, ...this.#findings.status() };
+    const now = known.role === 'INIT' && this.#obstacle !== undefined ? { detail: this.#obstacle } : {};
+    const status = { ...known, ...now, ...this.#findings.status() };
     const lease = leaseRequest(this.settings);
     return lease === undefined || status.role !== 'MASTER' ? status : { ...status, leaseSeconds: lease.seconds };
   }

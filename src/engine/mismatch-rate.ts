@@ -1,6 +1,7 @@
-/** Between two diagnoses of one group, and of one source. */
+/** Between two diagnoses of one group, and of one source: less where what was found of it is probably true no more. */
 const GROUP_MS = 1000;
 const SOURCE_MS = 60_000;
+const CHANGED_SOURCE_MS = 10_000;
 /** Sources can be forged without end: this many are told apart, and a flood of others costs a diagnosis each 10 s. */
 const SOURCES_MAX = 64;
 const BURST = 8;
@@ -14,11 +15,16 @@ export class MismatchRate {
   /** Diagnoses in hand, as of the last one; a fraction of the next one included. */
   #left = BURST;
 
-  /** Whether this source may be looked at now; `look` then says that it was. @param now - monotonic, in ms */
-  allows(source: string, now: number): boolean {
-    const before = this.#looked.get(source);
-    if (before !== undefined && now - before < SOURCE_MS) return false;
-    return now - this.#last >= GROUP_MS && this.#inHand(now) >= 1;
+  /**
+   * Whether this source may be looked at now; `look` then says that it was.
+   *
+   * @param now - monotonic, in ms
+   * @param hasChanged - whether it signs otherwise than it did then; asked only where that decides
+   */
+  allows(source: string, now: number, hasChanged: () => boolean = () => false): boolean {
+    if (now - this.#last < GROUP_MS || this.#inHand(now) < 1) return false;
+    const age = now - (this.#looked.get(source) ?? Number.NEGATIVE_INFINITY);
+    return age >= SOURCE_MS || (age >= CHANGED_SOURCE_MS && hasChanged());
   }
 
   look(source: string, now: number): void {

@@ -47,6 +47,8 @@ interface Listed {
   heardAt: number;
   /** How long it may be silent. */
   readonly silenceMs: number;
+  /** Whether it fell silent since it was looked at: it may have been put right, and then wrong in another way. */
+  wasAway: boolean;
 }
 
 /** Finds out why adverts for one group are refused, and keeps what is found until it is over. */
@@ -80,17 +82,25 @@ export class MismatchWatch {
     const source = packet.source.text;
     const now = this.#scheduler.now();
     const listed = this.#listed.get(source);
-    if (listed !== undefined) listed.heardAt = now;
-    if (!this.#rate.allows(source, now)) return;
+    const decoded = why === 'badauth' ? decodeAdvert(packet.payload, packet) : undefined;
+    if (listed !== undefined) {
+      listed.wasAway ||= now - listed.heardAt > listed.silenceMs - SILENCE_MS;
+      listed.heardAt = now;
+    }
+    const hasChanged = (): boolean =>
+      listed?.match === undefined
+        ? listed?.wasAway === true
+        : decoded?.ok === true && !listed.match.fits(decoded.advert);
+    if (!this.#rate.allows(source, now, hasChanged)) return;
     const vrrp = readVrrp(packet.payload, packet);
     if (vrrp?.vrid === this.#options.settings.vhid && vrrp.checksum === 'ok') {
       this.#rate.look(source, now);
       this.#note(packet.source, { diagnosis: vrrpDiagnosis(vrrp, this.#patient(source)), intervalMs: vrrp.interval });
       return;
     }
-    const decoded = why === 'badauth' ? decodeAdvert(packet.payload, packet) : undefined;
     if (decoded?.ok !== true || this.#options.surgery.isBusy) return;
     this.#rate.look(source, now);
+    if (listed !== undefined) listed.wasAway = false;
     if (listed?.match?.fits(decoded.advert) !== true) this.#diagnose(decoded.advert, packet.source);
   }
 
@@ -174,12 +184,25 @@ export class MismatchWatch {
     this.#listed.delete(source.text);
     const silenceMs = SILENCE_MS + 3 * intervalMs;
     const heardAt = this.#scheduler.now();
-    this.#listed.set(source.text, { event, ...(match === undefined ? {} : { match }), heardAt, silenceMs });
-    const [oldest] = this.#listed.keys();
-    if (this.#listed.size > FINDINGS_MAX && oldest !== undefined) this.#clear(oldest, 'makes room for others');
+    this.#listed.set(source.text, {
+      event,
+      ...(match === undefined ? {} : { match }),
+      heardAt,
+      silenceMs,
+      wasAway: false,
+    });
+    this.#makeRoom();
     log('warn', diagnosis.detail, { remedy: diagnosis.remedy });
     this.#events$.next(event);
     this.#watchSilence();
+  }
+
+  /** Whoever has no password can only forge what nobody understands: that goes first, and hides nothing that was found out. */
+  #makeRoom(): void {
+    if (this.#listed.size <= FINDINGS_MAX) return;
+    const sources = [...this.#listed.keys()].slice(0, -1);
+    const unknown = sources.find((source) => this.#listed.get(source)?.event.kind === 'unknown');
+    this.#clear(unknown ?? sources[0] ?? '', 'makes room for others');
   }
 
   #clear(source: string, why: string): void {

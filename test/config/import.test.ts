@@ -425,3 +425,18 @@ test('no text makes an importer throw, and whatever it prints is valid', () => {
     { numRuns: 400 },
   );
 });
+
+test('a ucarp inside of a word is told, and a line that starts one is not called unrelated', () => {
+  const imported = importText(
+    'ucarp',
+    [
+      '[ -x /usr/sbin/ucarp ] && ucarp -i eth0 -s 192.0.2.2 -v 1 -p x -a 192.0.2.9 || logger failed',
+      'su root -c "ucarp -i eth1 -s 192.0.2.3 -v 2 -p hush -a 192.0.2.10"',
+      'echo done',
+    ].join('\n'),
+  );
+  assert.equal(only(imported).vhid, 1);
+  assertRemark(imported, /line 2: a ucarp that another program is told to start is not understood/);
+  assertRemark(imported, /not about shared addresses were left out: 3$/m);
+  assert.doesNotMatch(imported.yaml, /hush/);
+});

@@ -7,6 +7,7 @@ import { CarpError } from '../../src/ports/error.ts';
 import type { Packet } from '../../src/ports/transport.ts';
 import { keyOf } from '../../src/protocol/authentication.ts';
 import { advSkew, seconds } from '../../src/protocol/units.ts';
+import { address } from '../protocol/vectors.ts';
 import { cidr, virtualLan } from '../support/virtual-lan.ts';
 
 const roles = (events: readonly CarpEvent[]) =>
@@ -228,6 +229,18 @@ test('an address that cannot be added is a problem, and the claim is taken back'
   await pass(3500);
   assert.deepEqual(roles(events), ['BACKUP startup']);
   assert.equal(host.status().groups[0]?.problem?.message, 'the kernel refused');
+});
+
+test('a group that cannot take part from the start says why, in the log and in its status', async () => {
+  const lan = virtualLan();
+  const one = lan.start('one', { sources: [address('192.0.2.99')] });
+  await lan.pass(5000);
+  const [group] = one.host.status().groups;
+  assert.deepEqual([group?.role, group?.detail], ['INIT', 'eth0 does not have the source address 192.0.2.99']);
+  assert.deepEqual(
+    one.lines.filter((line) => line.startsWith('warn')),
+    ['warn cannot take part yet: eth0 does not have the source address 192.0.2.99'],
+  );
 });
 
 test('an address in use by somebody else keeps the group in INIT, with the remedy', async () => {

@@ -193,6 +193,48 @@ test('a flood of forged sources is eight findings and then one more each ten sec
   assert.equal(one.host.status().groups[0]?.role, 'MASTER');
 });
 
+test('a flood of forged sources does not hide a mistake that was found out', async () => {
+  const lan = virtualLan();
+  const one = lan.start('one', { addresses: THREE });
+  const found = findingsOf(one);
+  const send = stranger(lan);
+  await lan.pass(1000);
+  const peer = () => advert({ addresses: ['192.0.2.100', '192.0.2.101'] });
+  for (let second = 0; second < 120; second += 1) {
+    send(peer());
+    for (let i = 0; i < 20 && second > 3; i += 1)
+      send(advert({ password: 'guess' }), `192.0.2.${1 + ((second * 20 + i) % 60)}`);
+    await lan.pass(1000);
+  }
+  assert.equal(one.host.status().groups[0]?.mismatches?.length, 8);
+  assert.deepEqual(
+    mismatches(found)
+      .filter(({ source }) => source === '192.0.2.66')
+      .map(({ kind, cleared }) => [kind, cleared]),
+    [['missing-address', undefined]],
+  );
+});
+
+test('a source that makes another mistake than before is looked at again within ten seconds, and not accused of the old one', async () => {
+  const lan = virtualLan();
+  const one = lan.start('one');
+  const send = stranger(lan);
+  const sendFor = async (seconds: number, forged: Forged) => {
+    for (let second = 0; second < seconds; second += 1) {
+      send(advert(forged));
+      await lan.pass(1000);
+    }
+    return one.host.status().groups[0]?.mismatches?.map(({ kind }) => kind);
+  };
+  await lan.pass(1000);
+  assert.deepEqual(await sendFor(5, { password: 'secre' }), ['password-cut']);
+  assert.deepEqual(await sendFor(8, { password: '' }), ['empty-password']);
+  assert.deepEqual(await sendFor(15, { password: 'quite another' }), ['unknown']);
+  // As a BACKUP it was silent.
+  await lan.pass(15_000);
+  assert.deepEqual(await sendFor(3, { password: 'secre' }), ['password-cut']);
+});
+
 test('what has been silent for a minute and three intervals is over: a peer that understands us is a silent BACKUP', async () => {
   const lan = virtualLan();
   const one = lan.start('one');

@@ -68,7 +68,7 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
   }, async (t) => {
     const lan = await Lan.create(t, 1);
     const host = lan.host(1);
-    const usual = options(lan, host, `--addr=${VIP}`, '-Bzn');
+    const usual = options(lan, host, `--addr=${VIP}`, '-Bzn', `--socket=${lan.folder}/agent.sock`);
     const failures: readonly (readonly [readonly string[], number, RegExp])[] = [
       [['--interface=eth9'], 1, /there is no interface eth9\n.*ip link/],
       [['--advskew=300'], 2, /--advskew must be .* ucarp would have taken 44/],
@@ -108,7 +108,10 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
     const lan = await Lan.create(t, 1);
     const host = lan.host(1);
     const slow = script(lan, host, 'slow', `sleep 3\nexec ${removingScript(lan, host)} "$@"`);
-    const line = options(lan, host, `--addr=${VIP}`, '-zn', '--advskew=1', '--advbase=0', `--downscript=${slow}`);
+    const line = [
+      ...options(lan, host, `--addr=${VIP}`, '-zn', '--advskew=1', '--advbase=0', `--downscript=${slow}`),
+      `--socket=${lan.folder}/agent.sock`,
+    ];
     const one = start(lan, host, 'ours', line);
     await lan.untilHolders(VIP, ['h1'], START_MS);
     one.signal('SIGTERM');
@@ -132,15 +135,20 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
     assert.match(child.report(), /CAP_NET_RAW/);
   });
 
-  test('a daemon whose starter is killed before it is up ends by itself', { skip, timeout: 60_000 }, async (t) => {
+  test('a daemon whose starter is killed before it is up ends by itself; neither has shown a password until then', {
+    skip,
+    timeout: 60_000,
+  }, async (t) => {
     const lan = await Lan.create(t, 1);
     const host = lan.host(1);
     // A password that comes from a pipe nobody writes to holds the start up.
     const fifo = join(lan.folder, 'fifo');
     await run('mkfifo', fifo);
-    const line = options(lan, host, `--addr=${VIP}`, '-Bzn', `--passfile=${fifo}`);
+    const line = options(lan, host, `--addr=${VIP}`, '-Bzn', '--pass=hush-hush', `--passfile=${fifo}`);
     const parent = start(lan, host, 'ours', line);
     await until('both processes', START_MS, async () => (await running(lan, host)).includes('ucarp'));
+    const pids = (await run('ip', 'netns', 'pids', host.namespace)).trim().split('\n');
+    assert.doesNotMatch(await run('ps', '-o', 'args=', '-p', pids.join()), /hush/);
     parent.signal('SIGKILL');
     await parent.exited;
     writeFileSync(fifo, 'secret\n');

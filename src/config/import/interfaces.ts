@@ -6,7 +6,7 @@ import { parseAddress, parseCidr } from '../../protocol/address.ts';
 import { prefixOfMask } from './ifconfig.ts';
 import { readScript, type Word } from './shell.ts';
 import { type Place, show } from './source.ts';
-import { type FoundStarts, startsIn, type UcarpStart } from './ucarp-starts.ts';
+import { type FoundStarts, nestedRemarks, startsIn, type UcarpStart } from './ucarp-starts.ts';
 
 interface Option {
   readonly line: number;
@@ -138,9 +138,10 @@ export const readInterfaces = (text: string, place: Place): FoundStarts => {
       const commands = COMMANDS.test(option.name)
         ? readScript(option.value, { values: { IFACE: device }, firstLine: option.line }).commands
         : [];
-      const found = startsIn(commands).starts;
+      const { starts: found, nested } = startsIn(commands);
       starts.push(...found.map((start) => ({ ...start, prefixOf })));
-      if (found.length === 0) others.push(option.line);
+      remarks.push(...nestedRemarks(nested, place));
+      if (found.length + nested.length === 0) others.push(option.line);
     }
     if (mine.length === 0 && starts.length === before) others.push(line);
   }

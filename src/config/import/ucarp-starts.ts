@@ -1,6 +1,7 @@
 /** Where ucarp is started, in commands of whatever file. */
 import type { Remark } from './draft.ts';
 import type { Command, Word } from './shell.ts';
+import type { Place } from './source.ts';
 
 /** One ucarp as it is started. */
 export interface UcarpStart {
@@ -33,16 +34,21 @@ const ucarpWords = ({ words }: Command): readonly Word[] | undefined => {
 const looksLikeUcarp = (words: readonly Word[]): boolean =>
   words[0]?.text === '' && ['--vhid', '--addr'].every((name) => words.some(({ text }) => text.split('=')[0] === name));
 
-/** Commands of a script that start ucarp, and the lines of those that do not. */
+/** In a word with spaces there may be a whole command: `su -c "ucarp -i eth0 …"`. */
+const mentionsUcarp = ({ words }: Command): boolean =>
+  words.some(({ text }) => /\s/.test(text) && /(?:^|[\s/])ucarp\s+-/.test(text));
+
+/** Commands of a script that start ucarp, the lines of those that may, and of those that do not. */
 export const startsIn = (
   commands: readonly Command[],
-): { readonly starts: UcarpStart[]; readonly others: number[] } => {
+): { readonly starts: UcarpStart[]; readonly nested: number[]; readonly others: number[] } => {
   const starts: UcarpStart[] = [];
+  const nested: number[] = [];
   const others: number[] = [];
   for (const command of commands) {
     const words = ucarpWords(command);
     if (words === undefined || words.length === 0) {
-      others.push(command.line);
+      (mentionsUcarp(command) ? nested : others).push(command.line);
       continue;
     }
     const remarks = command.conditional
@@ -50,8 +56,14 @@ export const startsIn = (
       : [];
     starts.push({ line: command.line, words, remarks });
   }
-  return { starts, others };
+  // Of a line with several commands, one is about it.
+  const told = new Set([...nested, ...starts.map(({ line }) => line)]);
+  return { starts, nested, others: others.filter((line) => !told.has(line)) };
 };
+
+/** For people: ucarp is there, but inside of a word. */
+export const nestedRemarks = (lines: readonly number[], place: Place): readonly Remark[] =>
+  lines.map((line) => `${place(line)}: a ucarp that another program is told to start is not understood; give it alone`);
 
 /** What a file says about ucarp. */
 export interface FoundStarts {

@@ -2,7 +2,7 @@
 import type { Remark } from './draft.ts';
 import { readScript, type Word } from './shell.ts';
 import { type Place, show } from './source.ts';
-import { type FoundStarts, startsIn, type UcarpStart } from './ucarp-starts.ts';
+import { type FoundStarts, nestedRemarks, startsIn, type UcarpStart } from './ucarp-starts.ts';
 
 /** `ExecStart=` and `Environment=` of systemd.service(5). */
 export const readUnit = (text: string, place: Place): FoundStarts => {
@@ -25,8 +25,9 @@ export const readUnit = (text: string, place: Place): FoundStarts => {
         firstLine: line,
         bracedIsWhole: true,
       });
-      const { starts, others } = startsIn(commands);
+      const { starts, nested, others } = startsIn(commands);
       found.starts.push(...starts.map((start) => ({ ...start, words: start.words.map(withoutSpecifiers) })));
+      found.remarks.push(...nestedRemarks(nested, place));
       found.others.push(...others);
     } else if (whole.trim() !== '' && !/^\s*[#;[]/.test(whole)) found.others.push(line);
   }

@@ -5,7 +5,7 @@ import { GROUPS_MAX } from './settle.ts';
 import { readScript } from './shell.ts';
 import { type Place, placeIn, type Source, show, unrelatedRemark } from './source.ts';
 import { groupOf } from './ucarp-group.ts';
-import { type FoundStarts, startsIn } from './ucarp-starts.ts';
+import { type FoundStarts, nestedRemarks, startsIn } from './ucarp-starts.ts';
 import { readUnit } from './ucarp-unit.ts';
 
 const HEAD: readonly Remark[] = [
@@ -17,7 +17,7 @@ const isUnit = (text: string): boolean => /^[ \t]*Exec(Start|Condition|StartPre)
 
 const readAsScript = (text: string, place: Place): FoundStarts => {
   const { commands, assignments, faults } = readScript(text);
-  const { starts, others } = startsIn(commands);
+  const { starts, nested, others } = startsIn(commands);
   const names = new Map<string, Set<string>>();
   for (const { name, value } of assignments) names.set(name, (names.get(name) ?? new Set()).add(value.text));
   const ambiguous = [...names].filter(([, values]) => values.size > 1).map(([name]) => name);
@@ -27,6 +27,7 @@ const readAsScript = (text: string, place: Place): FoundStarts => {
     others,
     remarks: [
       ...faults.map(({ line, message }) => `${place(line)}: ${message}`),
+      ...nestedRemarks(nested, place),
       ...used.map(
         (name) =>
           `the variable ${show(name)} has several values in this script: each ucarp has got the last one above it`,
