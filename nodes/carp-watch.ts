@@ -61,7 +61,7 @@ export const registerWatch = (RED: NodeAPI, registry: Registry): void => {
       show();
     };
 
-    show();
+    this.status(statusOf(segment, () => ''));
     const listening = registry.segment$(wish).subscribe(heard);
     listening.add(
       registry.started$.subscribe(() => {

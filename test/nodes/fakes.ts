@@ -1,7 +1,7 @@
 /** A Node-RED with an agent that only notes what it is told. */
 import { createRequire } from 'node:module';
 import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
-import { BehaviorSubject, Subject } from 'rxjs';
+import { BehaviorSubject, Observable, Subject } from 'rxjs';
 import type { AgentLink, Agents, GroupProblem, OwnAgent } from '../../nodes/agent-link.ts';
 import { registerControl } from '../../nodes/carp-control.ts';
 import { registerGate } from '../../nodes/carp-gate.ts';
@@ -9,6 +9,7 @@ import { registerGroup } from '../../nodes/carp-group.ts';
 import { registerHealth } from '../../nodes/carp-health.ts';
 import carpMqtt from '../../nodes/carp-mqtt.ts';
 import { registerRole } from '../../nodes/carp-role.ts';
+import { registerWatch } from '../../nodes/carp-watch.ts';
 import { createRegistry, type Registry } from '../../nodes/registry.ts';
 import type { LinkState } from '../../src/agent/link.ts';
 import type {
@@ -22,7 +23,9 @@ import type {
   MaintenanceParams,
   RestoreParams,
   SimulateParams,
+  WatchParams,
 } from '../../src/agent/rpc.ts';
+import type { SegmentUpdate } from '../../src/agent/segment-updates.ts';
 import type { Finding } from '../../src/engine/mismatch.ts';
 import type { CarpEvent, GroupStatus } from '../../src/engine/status.ts';
 import { CarpError } from '../../src/ports/error.ts';
@@ -130,6 +133,23 @@ export class FakeAgent implements OwnAgent {
     return this.#answer(() => ({ address: '192.0.2.12', afterMs: 7 }));
   };
   simulate = async (params: SimulateParams): Promise<void> => void this.commands.push(params);
+  /** What is listened to now, by interface. */
+  readonly watched: string[] = [];
+  readonly segment$ = new Subject<SegmentUpdate>();
+  /** What is told to each listener first. */
+  heard: SegmentUpdate | undefined;
+  watch = ({ interface: name, simulated = false }: WatchParams): Observable<SegmentUpdate> =>
+    new Observable((subscriber) => {
+      const watched = simulated ? `${name} simulated` : name;
+      this.watched.push(watched);
+      const listening = this.segment$.subscribe(subscriber);
+      // As the real link: whoever comes later makes the others hear it again.
+      if (this.heard !== undefined) this.segment$.next(this.heard);
+      return () => {
+        listening.unsubscribe();
+        this.watched.splice(this.watched.indexOf(watched), 1);
+      };
+    });
   stop = async (): Promise<void> => void this.stopped++;
 
   /** Says that a group has this role now. */
@@ -214,6 +234,7 @@ export const nodesOn = (registryOf: (RED: NodeAPI) => Registry): readonly ((RED:
   (RED) => registerControl(RED, registryOf(RED)),
   (RED) => registerGate(RED, registryOf(RED)),
   (RED) => registerHealth(RED, registryOf(RED)),
+  (RED) => registerWatch(RED, registryOf(RED)),
 ];
 
 /** One registry for all loads of a test: as in Node-RED, it outlives deploys. */
@@ -285,6 +306,19 @@ export const health = (more: object = {}): object => ({
   name: 'boiler',
   group: 'g',
   wires: [],
+  ...more,
+});
+export const watch = (more: object = {}): object => ({
+  id: 'w',
+  type: 'carp-watch',
+  z: 't',
+  ...AT,
+  name: '',
+  interface: 'eth0',
+  mode: 'run',
+  socket: '',
+  vhid: '',
+  wires: [['out']],
   ...more,
 });
 export const sink = (id = 'out'): object => ({ id, type: 'helper', z: 't', ...AT, wires: [] });
