@@ -6,8 +6,9 @@
  * once: what kernels and ucarp send until they have heard somebody. So the memory is a set of spans, each a lone counter
  * or a run of them, `low, low + step … high`. It grows and forgets by these rules:
  *
- * - A counter that stands at most `REACH` above the end of a run, in its step, continues it. What lies between counts as
- *   heard, except among the last 32: adverts of two families may overtake each other.
+ * - A counter that stands at most `REACH` above the end of a run, in its step, continues it; `KERNEL_REACH` if that is a
+ *   kernel's, or two kernels that counted on from two adverts of ours would look like one, which has sent all that lies
+ *   between. What lies between counts as heard, except among the last 32: adverts of two families may overtake each other.
  * - A lone counter and one close above it become a run. Everything else is a new lone counter. What lies inside a run but
  *   not in its step is not in it: a kernel that counts on from any advert of ours is heard.
  * - A run in steps as long as those of this engine is known to be one of its reigns: what lies below it in its step was
@@ -27,6 +28,8 @@ import { STRIDE_MIN } from '../protocol/counter.ts';
 export const SPANS_MAX = 65_536;
 /** How far above a run its next counter may be: 64 lost adverts of the longest stride (DESIGN D7). */
 export const REACH = 1n << 26n;
+/** The same for runs of kernels, in steps of 1: 18 hours of lost adverts, and less than one step of ours. */
+export const KERNEL_REACH = 1n << 16n;
 /** Bits of a run's mask: how far back it knows one by one what was heard. */
 const RECENT = 32;
 const RECENT_ALL = 0xffff_ffff;
@@ -213,7 +216,10 @@ export class ReplayMemory {
         const heard = bit >= RECENT || (((this.#recent[slot] ?? 0) >>> Number(bit)) & 1) === 1;
         if (heard) return { heard, gap, below, above };
         gap ??= { slot, bit: Number(bit) };
-      } else if (distance - width < nearest) {
+      } else if (
+        distance - width < nearest &&
+        (step === 0n || step >= STRIDE_MIN || distance - width <= KERNEL_REACH)
+      ) {
         nearest = distance - width;
         below = slot;
       }

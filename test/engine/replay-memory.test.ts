@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { HOST_SPANS_MAX, ReplayBudget } from '../../src/engine/replay-budget.ts';
-import { REACH, ReplayMemory, type ReplaySpan, SPANS_MAX } from '../../src/engine/replay-memory.ts';
+import { KERNEL_REACH, REACH, ReplayMemory, type ReplaySpan, SPANS_MAX } from '../../src/engine/replay-memory.ts';
 
 const WORD = 2n ** 64n;
 const word = (value: bigint): bigint => BigInt.asUintN(64, value);
@@ -145,6 +145,26 @@ describe('a memory of counters', () => {
       [15n, 20n, 24n, 25n, beyond].map((counter) => memory.has(counter)),
       [false, true, false, true, true],
     );
+  });
+
+  test('keeps apart two kernels that count on from two adverts of ours, and continues each over hours that were not heard', () => {
+    const memory = new ReplayMemory();
+    const [first, stride] = [scattered(1), 2n ** 17n];
+    for (const counter of [first + 1n, first + 2n, first + stride + 3n]) assert.equal(memory.add(counter), true);
+    for (const more of [3n, 4n, stride - 1n]) assert.equal(memory.has(first + more), false, `${more} was never sent`);
+    assert.equal(memory.add(first + 2n + KERNEL_REACH), true);
+    assert.equal(memory.size, 2, 'it goes on after 18 hours');
+    assert.equal(memory.add(first + 4n), false, 'what was sent in these hours is of no use');
+  });
+
+  test('tells what stands above a span, whatever its step, from all other numbers', () => {
+    const memory = new ReplayMemory();
+    const [start, stride] = [scattered(1), 2n ** 18n + 1n];
+    for (let i = 0n; i < 5n; i += 1n) memory.add(start + i * stride);
+    const high = start + 4n * stride;
+    for (const above of [1n, 7n, stride, REACH]) assert.equal(memory.isAbove(high + above), true, `${above}`);
+    for (const other of [word(start - 1n), start + 1n, high + REACH + 1n, scattered(2)])
+      assert.equal(memory.isAbove(other), false, `${other}`);
   });
 
   test('forgets the lone counters in the order in which they came, and runs only when they are as many', () => {
