@@ -4,7 +4,7 @@ import { type Millis, toMillis } from '../protocol/units.ts';
 import { judge } from './contest.ts';
 import type { Effect } from './effects.ts';
 import type { EventOf, HeardAdvert, MachineEvent } from './events.ts';
-import { giveWay, letPassMs, letsPass } from './giving-way.ts';
+import { gaveWayLately, giveWay, letPassMs, letsPass } from './giving-way.ts';
 import type { MachineSettings } from './settings.ts';
 import { follows, type Phase, type State } from './state.ts';
 import {
@@ -86,7 +86,7 @@ const heardWorse = (state: State, event: EventOf<'advertReceived'>, settings: Ma
       detail: `${advert.source.text} has the demotion count ${advert.demotion}, this host a demotion of ${state.demotion}`,
     });
   // Nor does anybody who has just given way to an equal, which would preempt in the same moment again.
-  if (!settings.preempt || letsPass(state, at, settings)) return listen(followed, at, settings);
+  if (!settings.preempt || gaveWayLately(state, at, settings)) return listen(followed, at, settings);
   if (settings.preemptDelay === 0)
     return claim(followed, at, settings, { reason: 'preempt', detail: `${numbers}, this host every ${mine}/256 s` });
   const [next, effects] = listen(followed, at, settings);

@@ -21,10 +21,14 @@ export const giveWay = (state: State, at: Millis, settings: MachineSettings): St
   return { ...state, gaveWay: { at, rounds: again ? gaveWay.rounds + 1 : 1 } };
 };
 
+/** Whether this host gave way to an equal not long ago. It preempts no worse MASTER then: the equal would do so as well. */
+export const gaveWayLately = ({ gaveWay, ...state }: State, at: Millis, settings: MachineSettings): boolean =>
+  gaveWay !== undefined && at - gaveWay.at < 2 * masterDownMs(state, settings);
+
 /** Whether this host gave way to an equal that may have done the same: it was hardly heard since then. */
 export const letsPass = (state: State, at: Millis, settings: MachineSettings): boolean => {
   const { gaveWay, master } = state;
-  if (gaveWay === undefined || at - gaveWay.at >= 2 * masterDownMs(state, settings)) return false;
+  if (gaveWay === undefined || !gaveWayLately(state, at, settings)) return false;
   return master === undefined || master.heardAt - gaveWay.at <= GIVES_WAY_WITHIN_MS;
 };
 

@@ -42,6 +42,12 @@ describe('a host that gave way to an equal which then fell silent', () => {
     assert.equal(bench.tell(advert(HIGHER, '1/100', 11_000)), 'masterDown+3000');
     assert.match(bench.tell(advert(HIGHER, '1/100', 17_000)), /^claim 1\/0/);
   });
+
+  test('does not preempt in the meantime either when a worse MASTER is heard twice, as in two families', () => {
+    const bench = master('1/0', { preempt: true });
+    bench.tell(advert(LOWER, '1/0', 10_500));
+    for (const at of [13_000, 13_000]) assert.equal(bench.tell(advert(HIGHER, '1/100', at)), 'masterDown+3000');
+  });
 });
 
 describe('a host claims without another wait', () => {
