@@ -72,6 +72,9 @@ const hostOf = (lan: Lan, part: Part, guard: Guard | undefined): Peer => {
 /** ucarp looks at its link every 10 s while it has none, and sees nothing for 3 s after SIGUSR2 (ucarp.md 2 and 9). */
 const UCARP_SLEEP_MS = { unplug: 10_000, stepDown: 3000 } as const;
 
+/** No kernel boots in less. Only OpenBSD's is gone with its cookie then: whoever hears two of them in no time is misled. */
+const BOOT_MS = 10_000;
+
 /** One seat of a story: a host, what is wrong with it, and the one that boots in its place when it is gone. */
 export class Actor {
   readonly part: Part;
@@ -81,6 +84,8 @@ export class Actor {
   #gone = false;
   #demoted = false;
   #leaseEnd = 0;
+  /** When a host that lost its power has booted. */
+  #bootedAt = 0;
   #oversleeps = 0;
 
   constructor(lan: Lan, part: Part) {
@@ -99,13 +104,14 @@ export class Actor {
     return this.#guard?.refused ?? 0;
   }
 
-  /** For how long it may notice nothing after all is healed, because it sleeps. In ms. */
+  /** For how long it may notice nothing after all is healed, because it sleeps or boots. In ms. */
   get oversleeps(): number {
     return this.#oversleeps;
   }
 
   /** Power cut. */
   crash(): void {
+    if (!this.#gone && this.part.role === 'openbsd') this.#bootedAt = this.#lan.now + BOOT_MS;
     this.#gone = true;
     this.#lan.crash(this.#host);
   }
@@ -144,7 +150,10 @@ export class Actor {
       this.#lan.crash(this.#host);
       this.#host = hostOf(this.#lan, this.part, this.#guard);
       if (this.#host instanceof MachineHost) this.#host.comeAfter(this.#leaseEnd);
-      this.#host.start();
+      const booting = this.#bootedAt - this.#lan.now;
+      this.#oversleeps = Math.max(this.#oversleeps, booting);
+      if (booting > 0) this.#lan.schedule(this.#host, this.#bootedAt, () => this.#host.start());
+      else this.#host.start();
     } else if (this.#demoted) this.#host.restore();
     this.#gone = false;
     this.#demoted = false;

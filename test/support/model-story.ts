@@ -119,9 +119,17 @@ const mayBothYield = (kernel: Part, other: Part): boolean => {
 const somePair = (actors: readonly Actor[], holds: (a: Part, b: Part) => boolean): boolean =>
   actors.some(({ part: a }) => actors.some(({ part: b }) => holds(a, b)));
 
+/**
+ * Two equals of ours: one that was not heard gives up after three adverts (D3), which may be in the moment when the other
+ * hears it for the first time.
+ */
+const mayGiveUpTogether = (a: Part, b: Part): boolean =>
+  a !== b && isOurs(a.role) && isOurs(b.role) && rankOf(a) === rankOf(b);
+
 /** Ours does it once: after that it lets the other pass. */
-const mayYieldOnce = ({ actors }: Story): boolean =>
-  somePair(actors, (kernel, other) => isOurs(other.role) && mayBothYield(kernel, other));
+const mayYieldOnce = ({ actors, log }: Story): boolean =>
+  somePair(actors, (kernel, other) => isOurs(other.role) && mayBothYield(kernel, other)) ||
+  (log.some((line) => line.startsWith('one ')) && somePair(actors, mayGiveUpTogether));
 
 /** The others may go on for ever. */
 export const mayYieldTogether = ({ actors }: Story): boolean =>
