@@ -24,6 +24,13 @@ const SLICE = { digests: 32, ms: 2, restMs: 10 } as const;
  */
 const SILENCE_MS = 60_000;
 const SILENCE_CHECK_MS = 10_000;
+/**
+ * A mistake that was found out stands while it is heard once in so many intervals of its source: whoever forges adverts
+ * under that address, which is not signed, can only make what nobody understands, and would blot it out.
+ */
+const HEARD_INTERVALS = 3;
+/** Adverts of one source that are compared with its mistake, a second. Of a flood, the others count as if they fitted. */
+const COMPARED_MAX = 50;
 
 export interface MismatchWatchOptions {
   readonly settings: GroupSettings;
@@ -45,6 +52,12 @@ interface Listed {
   readonly match?: Match;
   /** When the source was heard last, on the monotonic clock. */
   heardAt: number;
+  /** When it was heard last with the mistake that was found, as far as was looked. */
+  fittedAt: number;
+  /** So long after that, something else may be said of it. */
+  readonly staysMs: number;
+  /** Adverts that were compared within the second that began then. */
+  readonly compared: { since: number; count: number };
   /** How long it may be silent. */
   readonly silenceMs: number;
   /** Whether it fell silent since it was looked at: it may have been put right, and then wrong in another way. */
@@ -83,14 +96,15 @@ export class MismatchWatch {
     const now = this.#scheduler.now();
     const listed = this.#listed.get(source);
     const decoded = why === 'badauth' ? decodeAdvert(packet.payload, packet) : undefined;
+    let fits = false;
     if (listed !== undefined) {
-      listed.wasAway ||= now - listed.heardAt > listed.silenceMs - SILENCE_MS;
+      listed.wasAway ||= now - listed.heardAt > listed.staysMs;
       listed.heardAt = now;
+      fits = decoded?.ok === true && isStillWrong(listed, decoded.advert, now);
+      if (fits) listed.fittedAt = now;
     }
     const hasChanged = (): boolean =>
-      listed?.match === undefined
-        ? listed?.wasAway === true
-        : decoded?.ok === true && !listed.match.fits(decoded.advert);
+      listed?.match === undefined ? listed?.wasAway === true : decoded?.ok === true && !fits;
     if (!this.#rate.allows(source, now, hasChanged)) return;
     const vrrp = readVrrp(packet.payload, packet);
     if (vrrp?.vrid === this.#options.settings.vhid && vrrp.checksum === 'ok') {
@@ -101,7 +115,7 @@ export class MismatchWatch {
     if (decoded?.ok !== true || this.#options.surgery.isBusy) return;
     this.#rate.look(source, now);
     if (listed !== undefined) listed.wasAway = false;
-    if (listed?.match?.fits(decoded.advert) !== true) this.#diagnose(decoded.advert, packet.source);
+    if (!fits) this.#diagnose(decoded.advert, packet.source);
   }
 
   /** A genuine advert came from this source. */
@@ -171,6 +185,9 @@ export class MismatchWatch {
     const { settings, node, environment, log } = this.#options;
     const before = this.#listed.get(source.text);
     if (before?.event.detail === diagnosis.detail) return;
+    const now = this.#scheduler.now();
+    const stands = before?.match !== undefined && now - before.fittedAt <= before.staysMs;
+    if (stands && diagnosis.kind === 'unknown') return;
     const event: MismatchEvent = {
       event: 'auth-mismatch',
       group: settings.name,
@@ -182,13 +199,15 @@ export class MismatchWatch {
       ...diagnosis,
     };
     this.#listed.delete(source.text);
-    const silenceMs = SILENCE_MS + 3 * intervalMs;
-    const heardAt = this.#scheduler.now();
+    const staysMs = HEARD_INTERVALS * intervalMs;
     this.#listed.set(source.text, {
       event,
       ...(match === undefined ? {} : { match }),
-      heardAt,
-      silenceMs,
+      heardAt: now,
+      fittedAt: now,
+      staysMs,
+      compared: { since: now, count: 0 },
+      silenceMs: SILENCE_MS + staysMs,
       wasAway: false,
     });
     this.#makeRoom();
@@ -229,6 +248,14 @@ export class MismatchWatch {
     this.#running.add(look);
   }
 }
+
+/** Whether an advert is signed by the mistake that is known of its source; costs one digest at most. */
+const isStillWrong = ({ match, compared }: Listed, advert: Advert, now: number): boolean => {
+  if (match === undefined) return false;
+  if (now - compared.since >= 1000) Object.assign(compared, { since: now, count: 0 });
+  compared.count += 1;
+  return compared.count > COMPARED_MAX || match.fits(advert);
+};
 
 const addressesOf = ({ addresses }: GroupSettings): readonly IpAddress[] => addresses.map(({ address }) => address);
 

@@ -235,6 +235,36 @@ test('a source that makes another mistake than before is looked at again within 
   assert.deepEqual(await sendFor(3, { password: 'secre' }), ['password-cut']);
 });
 
+for (const [title, forgedEachSecond] of [
+  ['now and then', 3],
+  ['in a flood', 200],
+] as const)
+  test(`adverts that are forged ${title} under a peer's own address do not blot out what was found of it`, async () => {
+    const lan = virtualLan();
+    const one = lan.start('one', { addresses: THREE });
+    const found = findingsOf(one);
+    const send = stranger(lan);
+    await lan.pass(1000);
+    const peer = () => advert({ addresses: ['192.0.2.100', '192.0.2.101'] });
+    for (let second = 0; second < 100; second += 1) {
+      send(peer());
+      await lan.pass(400);
+      for (let i = 0; i < forgedEachSecond && second > 3; i += 1) send(advert({ password: 'guess' }));
+      await lan.pass(600);
+    }
+    const kinds = () => mismatches(found).map(({ kind, cleared }) => [kind, cleared]);
+    assert.deepEqual(kinds(), [['missing-address', undefined]]);
+    // When the peer itself is not heard any more, what is forged is all there is to say of it.
+    for (let second = 0; second < 70; second += 1) {
+      send(advert({ password: 'guess' }));
+      await lan.pass(1000);
+    }
+    assert.deepEqual(kinds(), [
+      ['missing-address', undefined],
+      ['unknown', undefined],
+    ]);
+  });
+
 test('what has been silent for a minute and three intervals is over: a peer that understands us is a silent BACKUP', async () => {
   const lan = virtualLan();
   const one = lan.start('one');
