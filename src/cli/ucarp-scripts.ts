@@ -111,20 +111,23 @@ export class VipScripts {
   #want(direction: Direction): void {
     this.#wanted = direction;
     this.#announce = undefined;
-    this.#running ??= this.#work().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#work();
   }
 
   async #work(): Promise<void> {
     // Not within the step of the engine that wants it.
     await Promise.resolve();
-    while (this.#wanted !== undefined && this.#wanted !== this.#done) {
-      const direction = this.#wanted;
-      if (direction === 'down' && this.#done === 'up' && (await this.#isWantedAgain())) continue;
-      const failures = await this.#callForEach(direction);
-      this.#done = direction;
-      if (direction === 'up' && this.#wanted === 'up') this.#settleUp(failures);
+    try {
+      while (this.#wanted !== undefined && this.#wanted !== this.#done) {
+        const direction = this.#wanted;
+        if (direction === 'down' && this.#done === 'up' && (await this.#isWantedAgain())) continue;
+        const failures = await this.#callForEach(direction);
+        this.#done = direction;
+        if (direction === 'up' && this.#wanted === 'up') this.#settleUp(failures);
+      }
+    } finally {
+      // In the same turn as the last look at what is wanted: a wish that came between the two would be lost.
+      this.#running = undefined;
     }
   }
 

@@ -138,6 +138,28 @@ describe('the scripts of carp ucarp', () => {
     assert.deepEqual(started.at(-1), '/down eth0 192.0.2.100');
   });
 
+  test('what is wanted in the very moment in which a script has ended is done', async () => {
+    for (let turns = 0; turns < 24; turns += 1) {
+      let finish: (outcome: CommandOutcome) => void = () => undefined;
+      const started: string[] = [];
+      const { ports, turn } = bench({
+        run: ([script = '']) => {
+          started.push(script);
+          return new Promise((resolve) => {
+            finish = resolve;
+          });
+        },
+      });
+      const lease = ports.addresses.take(REQUEST);
+      await turn();
+      finish(DONE);
+      for (let i = 0; i < turns; i += 1) await Promise.resolve();
+      lease.release();
+      await turn();
+      assert.deepEqual(started, ['/up', '/down'], `after ${turns} turns`);
+    }
+  });
+
   test('a successor has a head start for its up script, and a MASTER that comes back within it keeps the address', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { scripts, ports, started, end, turn } = bench({ headStartMs: 100 });
