@@ -15,6 +15,8 @@ export interface VirtualHost {
   readonly speakers: readonly Speaker[];
   readonly reigns: { readonly 4: Reign; readonly 6: Reign };
   readonly toldClash: boolean;
+  /** When it has to be looked at again, if nobody says anything before; on the segment's clock. */
+  readonly due: number;
 }
 
 export type VirtualHosts = ReadonlyMap<string, VirtualHost>;

@@ -97,32 +97,48 @@ const joined = (...lists: readonly (readonly SegmentEvent[])[]): readonly Segmen
   return full.length < 2 ? (full[0] ?? NOTHING) : full.flat();
 };
 
-/** Steps from one silence to the next, so that each is dated to the moment it became one. */
-const settle = (segment: Segment, now: number): SegmentStep => {
-  let present = segment;
-  const events: SegmentEvent[] = [];
-  while (present.due <= now) {
-    const [next, some] = sweep(present, present.due);
-    present = next;
-    events.push(...some);
-  }
-  return events.length === 0 && present === segment ? [segment, NOTHING] : [present, events];
-};
+/** What a virtual host has come to at a moment, although nobody spoke. */
+interface Moment {
+  readonly now: number;
+  readonly changes: readonly SegmentChange[];
+  readonly isEssential: boolean;
+}
 
-const sweep = (segment: Segment, now: number): SegmentStep => {
+/**
+ * Steps from one silence to the next, so that each is dated to the moment it became one. Virtual hosts do not depend on
+ * each other: each is stepped alone, since to look at all of them for each silence would take minutes after a flood.
+ */
+const settle = (segment: Segment, now: number): SegmentStep => {
+  if (segment.due > now) return [segment, NOTHING];
   const hosts = new Map(segment.hosts);
-  const events: SegmentEvent[] = [];
-  let present = segment;
+  const moments: Moment[] = [];
   let due = Number.POSITIVE_INFINITY;
   for (const [key, host] of segment.hosts) {
-    const [next, changes] = judged(withoutSilent(host, now), now);
+    const next = settleHost(host, now, moments);
     if (next !== host) hosts.set(key, next);
-    const [after, told] = tell(present, changes, { now, isEssential: host.speakers.some(isEstablished) });
+    due = Math.min(due, next.due);
+  }
+  const events: SegmentEvent[] = [];
+  let present: Segment = { ...segment, hosts, due };
+  for (const { changes, ...telling } of moments.sort((a, b) => a.now - b.now)) {
+    const [after, told] = tell(present, changes, telling);
     present = after;
     events.push(...told);
-    due = Math.min(due, dueOf(next, now));
   }
-  return [{ ...present, hosts, due }, events];
+  return [present, events];
+};
+
+/** @param moments - gets what changed */
+const settleHost = (host: VirtualHost, now: number, moments: Moment[]): VirtualHost => {
+  let present = host;
+  while (present.due <= now) {
+    const then = present.due;
+    const isEssential = present.speakers.some(isEstablished);
+    const [next, changes] = judged(withoutSilent(present, then), then);
+    if (changes.length > 0) moments.push({ now: then, changes, isEssential });
+    present = { ...next, due: dueOf(next, then) };
+  }
+  return present;
 };
 
 const dated = (changes: readonly SegmentChange[], { clock }: Segment, now: number): readonly SegmentEvent[] =>
@@ -182,15 +198,18 @@ const listen = (segment: Segment, { said, path, self }: Listening, given: Segmen
   const [next, reigned] = judged({ ...host, speakers }, clock.now);
   const [clashing, clashes] = clash(next, speaker, segment.hosts);
   const changes = [...ownChanges(before, speaker, { said, path, rules, speakers }), ...reigned, ...clashes];
-  const hosts = new Map(places).set(placeKey, clashing);
-  const due = Math.min(segment.due, dueOf(clashing, clock.now));
-  return tell({ ...segment, hosts, due }, changes, { now: clock.now, isEssential: isEstablished(speaker) });
+  const due = dueOf(clashing, clock.now);
+  const hosts = new Map(places).set(placeKey, { ...clashing, due });
+  return tell({ ...segment, hosts, due: Math.min(segment.due, due) }, changes, {
+    now: clock.now,
+    isEssential: isEstablished(speaker),
+  });
 };
 
 const newHost = ({ who }: Said): VirtualHost => {
   const { protocol, vhid, vlan, interface: port } = who;
   const place = { protocol, vhid, ...(vlan ? { vlan } : {}), ...(port === undefined ? {} : { interface: port }) };
-  return { place, speakers: [], reigns: { 4: NO_REIGN, 6: NO_REIGN }, toldClash: false };
+  return { place, speakers: [], reigns: { 4: NO_REIGN, 6: NO_REIGN }, toldClash: false, due: Number.POSITIVE_INFINITY };
 };
 
 const newsNow = ({ news, clock }: Segment): News => {
