@@ -72,11 +72,12 @@ export const findArping = ({ program = programPath('arping'), failed }: ArpingOp
     };
     running.add(entry);
     let complaint = '';
-    child.stderr.setEncoding('utf8').on('data', (said: string) => {
-      complaint = (complaint + said).slice(0, COMPLAINT_MAX);
-    });
     child.once('error', ({ message }) => {
       complaint = message;
+    });
+    // Without file descriptors left (EMFILE) there are no pipes, whatever the types say.
+    child.stderr?.setEncoding('utf8').on('data', (said: string) => {
+      complaint = (complaint + said).slice(0, COMPLAINT_MAX);
     });
     child.once('close', () => {
       running.delete(entry);

@@ -68,7 +68,8 @@ export const monitor = (options: MonitorOptions): Observable<MonitorSignal> =>
       clearInterval(look);
       subscriber.next({ type: 'listening' });
     }, LOOK_MS);
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    // Without file descriptors left (EMFILE) there are no pipes, whatever the types say.
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (unread + text).split('\n');
       unread = lines.pop() ?? '';
       for (const line of lines) subscriber.next({ type: 'line', line });
@@ -77,7 +78,7 @@ export const monitor = (options: MonitorOptions): Observable<MonitorSignal> =>
       subscriber.next({ type: 'lost' });
     });
     // ENOBUFS, above all. It goes on after that.
-    child.stderr.setEncoding('utf8').on('data', () => subscriber.next({ type: 'lost' }));
+    child.stderr?.setEncoding('utf8').on('data', () => subscriber.next({ type: 'lost' }));
     // `exit` does not come where the program could not be started.
     child.once('error', () => subscriber.complete());
     child.once('exit', () => subscriber.complete());
@@ -85,8 +86,8 @@ export const monitor = (options: MonitorOptions): Observable<MonitorSignal> =>
       clearInterval(look);
       child.kill('SIGKILL');
       // What it has said in the meantime is of no interest, and keeps no process alive.
-      child.stdout.destroy();
-      child.stderr.destroy();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
       child.unref();
     };
   });
