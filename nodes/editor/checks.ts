@@ -34,13 +34,15 @@ const isIpv6 = (address: string): boolean => {
 /** 4 or 6; undefined if it is no address. */
 export const familyOf = (address: string): 4 | 6 | undefined => {
   if (IPV4.test(address)) return 4;
-  return isIpv6(address) ? 6 : undefined;
+  // A link-local address may name its interface.
+  const [bare = '', zone, ...more] = address.split('%');
+  return isIpv6(bare) && bare.includes(':') && zone !== '' && more.length === 0 ? 6 : undefined;
 };
 
 /** An address with its prefix: `192.0.2.100/24`. */
 export const isPrefixed = (value: string): boolean => {
   const [address = '', prefix = '', ...more] = value.split('/');
-  const family = familyOf(address);
+  const family = address.includes('%') ? undefined : familyOf(address);
   if (family === undefined || more.length > 0 || !/^(?:0|[1-9]\d{0,2})$/.test(prefix)) return false;
   return Number(prefix) <= (family === 4 ? 32 : 128);
 };

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -31,7 +32,7 @@ const put = (file: string, content = file): void => {
 before(() => {
   project = mkdtempSync(join(tmpdir(), 'carp-assets-'));
   put('package.json', '{ "type": "module" }');
-  for (const name of ['dev/assets', 'config/schema', 'config/default-socket']) {
+  for (const name of ['dev/assets', 'dev/bundle-scripts', 'config/schema', 'config/default-socket']) {
     mkdirSync(dirname(at(`dist/src/${name}.js`)), { recursive: true });
     cpSync(join(root, `dist/src/${name}.js`), at(`dist/src/${name}.js`));
     put(`src/${name}.ts`);
@@ -39,6 +40,13 @@ before(() => {
   for (const file of ['nodes/carp-role.html', 'nodes/carp-role.ts', 'nodes/locales/en-US/carp-role.json']) put(file);
   for (const file of ['icons/carp-role.svg', 'src/cli/main.ts', 'test/wire/kept.test.ts']) put(file);
   for (const file of ['dist/nodes/carp-role.js', 'dist/src/cli/main.js', 'dist/test/wire/kept.test.js']) put(file);
+  for (const file of ['nodes/carp-gate.html', 'nodes/editor/carp-gate.ts', 'nodes/editor/shared.ts']) put(file);
+  put('dist/nodes/editor/shared.js', 'export const shared = "</script>";');
+  put(
+    'dist/nodes/editor/carp-gate.js',
+    'import { shared } from "./shared.js";\nRED.register("carp-gate", { shared });',
+  );
+  symlinkSync(join(root, 'node_modules'), at('node_modules'), 'junction');
   build();
 });
 after(() => rmSync(project, { recursive: true, force: true }));
@@ -47,6 +55,17 @@ test('help, locales and icons lie beside the compiled nodes, where Node-RED look
   assert.equal(readFileSync(at('dist/nodes/carp-role.html'), 'utf8'), 'nodes/carp-role.html');
   assert.ok(existsSync(at('dist/nodes/locales/en-US/carp-role.json')));
   assert.ok(existsSync(at('dist/nodes/icons/carp-role.svg')));
+});
+
+test('a page whose script is written apart gets it as one classic script, with what that imports', () => {
+  const page = readFileSync(at('dist/nodes/carp-gate.html'), 'utf8');
+  const [, script = ''] =
+    /^nodes\/carp-gate\.html\n<script type="text\/javascript">\n([\s\S]*)<\/script>\n$/.exec(page) ?? [];
+  assert.match(script, /^ *RED\.register\("carp-gate", \{ shared \}\);$/m);
+  const registered: unknown[] = [];
+  new Function('RED', script)({ register: (...all: readonly unknown[]) => void registered.push(...all) });
+  assert.deepEqual(registered, ['carp-gate', { shared: '</script>' }]);
+  assert.ok(!script.includes('</script>'), 'the end of the script would be the end of it in the page');
 });
 
 test('the schema is written as JSON, and the command can be executed', () => {

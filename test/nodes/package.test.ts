@@ -12,7 +12,7 @@ import type { CarpErrorCode } from '../../src/ports/error.ts';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (...path: readonly string[]): string => readFileSync(join(root, ...path), 'utf8');
 
-const TYPES = ['carp-group', 'carp-mqtt', 'carp-role', 'carp-control'] as const;
+const TYPES = ['carp-group', 'carp-mqtt', 'carp-role', 'carp-gate', 'carp-health', 'carp-control'] as const;
 const CODES: readonly CarpErrorCode[] = [
   'CARP_CONFIG',
   'CARP_NO_PERMISSION',
@@ -40,13 +40,13 @@ const textOf = (type: string, key: string): unknown =>
 
 for (const type of TYPES)
   describe(type, () => {
-    const html = read('nodes', `${type}.html`);
+    const html = read('dist', 'nodes', `${type}.html`);
 
     test('has a form, help, and a definition that tools can read', () => {
       assert.match(html, new RegExp(`<script type="text/html" data-template-name="${type}">`));
       const help = read('nodes', 'locales', 'en-US', `${type}.html`);
       assert.match(help, new RegExp(`^<script type="text/markdown" data-help-name="${type}">`));
-      assert.match(html, new RegExp(`<script type="text/javascript">[^]*RED\\.nodes\\.registerType\\('${type}', \\{`));
+      assert.match(html, new RegExp(`<script type="text/javascript">[^]*RED\\.nodes\\.registerType\\("${type}", \\{`));
     });
 
     test('every text that the form asks for is there', () => {
@@ -63,7 +63,7 @@ for (const type of TYPES)
 
     test('has an icon of its own', () => {
       assert.ok(existsSync(join(root, 'icons', `${type}.svg`)));
-      assert.ok(html.includes(`icon: '${type}.svg'`));
+      assert.ok(html.includes(`icon: "${type}.svg"`));
       assert.match(read('icons', `${type}.svg`), /viewBox="0 0 40 60"/);
     });
 

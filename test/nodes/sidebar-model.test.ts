@@ -1,0 +1,170 @@
+/** What the cards of the sidebar show, from what the admin route says. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { SidebarGroup } from '../../nodes/admin-api.ts';
+import { cardsOf, clockOf } from '../../nodes/editor/sidebar-model.ts';
+import type { MismatchEvent } from '../../src/engine/mismatch.ts';
+import type { GroupStatus } from '../../src/engine/status.ts';
+import { eventOf } from './fakes.ts';
+
+const counters = {
+  received: 3,
+  sent: 5,
+  sendErrors: 0,
+  badttl: 0,
+  badlen: 0,
+  badsum: 0,
+  badver: 0,
+  badvhid: 0,
+  badauth: 1,
+  replayed: 0,
+  reflected: 0,
+  dropped: 0,
+};
+
+const statusOf = (node: string, role: GroupStatus['role'], more: Partial<GroupStatus> = {}): GroupStatus => {
+  const { event: _event, at, devd: _devd, ...told } = eventOf({ node, group: 'plant' }, role);
+  return { ...told, since: at, intervalMs: 1000, masterDownMs: 3000, counters, ledger: [], history: [], ...more };
+};
+
+const settings = {
+  interface: 'eth0',
+  vhid: 10,
+  addresses: ['192.0.2.100/24'],
+  advbase: 1,
+  advskew: 0,
+  deadratio: 3,
+  preempt: false,
+  peers: [],
+  addressing: 'interface',
+  compatibility: 'auto',
+  transport: 'memory',
+} as const;
+
+const group = (node: string, more: Partial<SidebarGroup> = {}): SidebarGroup => ({
+  id: node,
+  label: `plant · ${node}`,
+  node,
+  group: 'plant',
+  runs: 'own',
+  settings,
+  view: {},
+  ...more,
+});
+
+const mismatch = (more: Partial<MismatchEvent> = {}): MismatchEvent => ({
+  event: 'auth-mismatch',
+  group: 'plant',
+  interface: 'eth0',
+  vhid: 10,
+  node: 'rpi1',
+  at: '2026-11-22T12:00:00.123Z',
+  source: '192.0.2.13',
+  kind: 'unknown',
+  detail: '192.0.2.13 signs with another password',
+  remedy: 'compare passwords',
+  ...more,
+});
+
+const only = (one: SidebarGroup) => {
+  const [card] = cardsOf([one]);
+  assert.ok(card !== undefined);
+  return card;
+};
+const warnings = (one: SidebarGroup): readonly string[] => only(one).warnings.map(({ type }) => type);
+
+describe('a card', () => {
+  test('has role, place, addresses and times of a group whose agent answers', () => {
+    const card = only(group('rpi1', { status: statusOf('rpi1', 'MASTER') }));
+    assert.deepEqual([card.role, card.vhid, card.interface, card.runs], ['MASTER', 10, 'eth0', 'simulated']);
+    assert.deepEqual(card.times, { intervalMs: 1000, masterDownMs: 3000, advskew: 0 });
+    assert.deepEqual(card.warnings, []);
+  });
+
+  test('has what was heard last when the agent does not answer, and says so', () => {
+    const one = group('rpi1', { view: { event: eventOf({ node: 'rpi1', group: 'plant' }, 'BACKUP') } });
+    assert.equal(only(one).role, 'BACKUP');
+    assert.equal(only(one).times, undefined);
+    assert.deepEqual(warnings(one), ['silent']);
+  });
+
+  test('of a group that was refused has the problem with its remedy, and no role', () => {
+    const problem = { code: 'CARP_CONFIG', message: 'vhid is wrong', remedy: 'set it' } as const;
+    const { settings: _none, ...rest } = group('rpi1', { runs: 'refused', view: { problem } });
+    assert.equal(only(rest).role, undefined);
+    assert.deepEqual(only(rest).warnings, [{ ...problem, type: 'problem' }]);
+  });
+
+  test('lists the demotion ledger, and offers to take back only what an operator entered', () => {
+    const since = '2026-11-22T12:00:00.123Z';
+    const reasons = ['maintenance', 'flow', 'link-down eth1', 'track gateway', 'health disk', 'stalled', 'linkage'];
+    const ledger = reasons.map((reason) => ({ reason, weight: 240, since }));
+    const card = only(group('rpi1', { status: statusOf('rpi1', 'BACKUP', { ledger }) }));
+    assert.ok(card.inMaintenance);
+    assert.deepEqual(
+      card.ledger.filter(({ restorable }) => restorable).map(({ reason }) => reason),
+      ['flow', 'linkage'],
+    );
+  });
+
+  test('names the peers: the MASTER with when it was heard, those before it, and those that are refused', () => {
+    const told = eventOf({ node: 'rpi2', group: 'plant' }, 'BACKUP');
+    const status = statusOf('rpi2', 'BACKUP', {
+      master: { address: '192.0.2.11', self: false },
+      lastAdvertMs: 400,
+      history: [
+        { ...told, master: { address: '192.0.2.14', self: false } },
+        { ...told, master: { address: '192.0.2.12', self: true } },
+      ],
+      mismatches: [mismatch()],
+    });
+    assert.deepEqual(only(group('rpi2', { status })).peers, [
+      { address: '192.0.2.13', state: 'refused' },
+      { address: '192.0.2.11', state: 'master', heardMs: 400 },
+      { address: '192.0.2.14', state: 'was-master' },
+    ]);
+  });
+});
+
+describe('a split brain', () => {
+  const master = (mismatches: readonly MismatchEvent[]) =>
+    group('rpi1', { status: statusOf('rpi1', 'MASTER', { mismatches }) });
+
+  test('is shown when a MASTER refuses the adverts of another host, beside the diagnosis', () => {
+    assert.deepEqual(warnings(master([mismatch()])), ['split-brain', 'mismatch']);
+  });
+
+  test('is none for a BACKUP, which only has the diagnosis', () => {
+    const one = group('rpi1', { status: statusOf('rpi1', 'BACKUP', { mismatches: [mismatch()] }) });
+    assert.deepEqual(warnings(one), ['mismatch']);
+  });
+
+  test('is over with the mismatch, and a VRRP router with the same id is none', () => {
+    assert.deepEqual(warnings(master([mismatch({ cleared: true })])), []);
+    assert.deepEqual(warnings(master([mismatch({ kind: 'vrrp' })])), ['mismatch']);
+  });
+
+  test('of two simulated hosts names the other one, and hosts of different networks have none', () => {
+    const both = [
+      group('rpi1', { status: statusOf('rpi1', 'MASTER') }),
+      group('rpi2', { status: statusOf('rpi2', 'MASTER') }),
+    ];
+    assert.deepEqual(
+      cardsOf(both).map((card) => card.warnings),
+      [[{ type: 'split-brain', others: ['rpi2'] }], [{ type: 'split-brain', others: ['rpi1'] }]],
+    );
+    const real = both.map((one) => ({ ...one, settings: { ...settings, transport: 'auto' as const } }));
+    assert.deepEqual(
+      cardsOf(real).flatMap((card) => card.warnings),
+      [],
+    );
+  });
+});
+
+test('a duration is a clock, with the days before it', () => {
+  assert.deepEqual(clockOf(0), { days: 0, clock: '00:00' });
+  assert.deepEqual(clockOf(133_999), { days: 0, clock: '02:13' });
+  assert.deepEqual(clockOf(3_600_000), { days: 0, clock: '01:00:00' });
+  assert.deepEqual(clockOf(90_061_000), { days: 1, clock: '01:01:01' });
+  assert.deepEqual(clockOf(-5), { days: 0, clock: '00:00' });
+});
