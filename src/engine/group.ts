@@ -65,6 +65,13 @@ export interface GroupContext {
   readonly past?: Past | undefined;
 }
 
+/** What is news although the role stays: another MASTER, another rank by an operator, another demotion. */
+const KNOWN: readonly ((event: CarpEvent) => string | number | undefined)[] = [
+  ({ master }) => master?.address,
+  ({ advskew }) => advskew,
+  ({ demotion }) => demotion,
+];
+
 /**
  * One virtual host in action: it joins the pure machine to its wire, its addresses and its timers. It runs from
  * `start` until `stop` or `crash`; it never throws into its maker, and never ends by itself.
@@ -137,7 +144,7 @@ export class Group {
     );
   }
 
-  /** Transitions, and a snapshot when another host is MASTER; from now on. Completes at the end. */
+  /** Transitions, and a snapshot when the MASTER, the advskew or the demotion is another one; from now on. Completes at the end. */
   get events$(): Observable<CarpEvent> {
     return this.#events$;
   }
@@ -270,7 +277,7 @@ export class Group {
   #keep({ event, state, effects }: MachineStep): void {
     if (event.type === 'addressesTaken') this.#demotion.addresses(true);
     if (event.type === 'addressesFailed' || event.type === 'addressesLost') this.#demotion.addresses(false);
-    const { master, advskew } = this.#book.snapshot();
+    const before = this.#book.snapshot();
     this.#book.state = state;
     for (const effect of effects) {
       if (effect.type === 'report') {
@@ -282,9 +289,8 @@ export class Group {
     }
     if (effects.some(({ type }) => type === 'report')) return;
     const now = this.#book.snapshot();
-    // A BACKUP that follows somebody else from now on: nothing has happened here, but what it knows has changed. And a
-    // rank that an operator has set is news for those who show it.
-    if (now.master?.address !== master?.address || now.advskew !== advskew) this.#events$.next(now);
+    // Nothing has happened here; but who shows a group must not show what is not so any more.
+    if (KNOWN.some((known) => known(now) !== known(before))) this.#events$.next(now);
   }
 
   /** What a group of the same name and other settings goes on from. */

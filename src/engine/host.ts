@@ -37,7 +37,7 @@ export type HostClock = Pick<Environment, 'scheduler' | 'wallClock' | 'log'>;
 export interface Host {
   readonly node: string;
   /**
-   * Transitions of all groups from now on, and a snapshot where another host has become MASTER. Hot; completes when the
+   * Transitions of all groups from now on, and a snapshot where the MASTER, the advskew or the demotion is another one. Hot; completes when the
    * host has stopped.
    */
   readonly events$: Observable<CarpEvent>;
