@@ -7,7 +7,7 @@ import { keyOfPlace, type Place } from './segment-speaker.ts';
 export interface SegmentStanding extends Place {
   /** Where those who speak for it now speak from, in both families. */
   readonly masters: readonly string[];
-  /** Hosts that speak for it now: one that does so in both families, from one Ethernet address, is one. */
+  /** Hosts that speak for it now. One that does so in both families is one; their MACs may all be the same virtual one. */
   readonly speakers: number;
   /** Two speak at once, and do not end it. */
   readonly disputed: boolean;
@@ -28,7 +28,7 @@ const standing = (host: VirtualHost, now: number): SegmentStanding => {
   return {
     ...host.place,
     masters: speaking.map(({ who }) => who.source),
-    speakers: new Set(speaking.map(({ who }) => who.mac ?? who.source)).size,
+    speakers: Math.max(...[4, 6].map((family) => speaking.filter(({ who }) => who.family === family).length)),
     disputed: reign4.dispute !== undefined || reign6.dispute !== undefined,
   };
 };

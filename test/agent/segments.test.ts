@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concat, type Observable, of, Subject, type Subscription, throwError, VirtualTimeScheduler } from 'rxjs';
 import { watchParams } from '../../src/agent/params.ts';
+import { listeningProblem } from '../../src/agent/privileges.ts';
 import type { WatchParams } from '../../src/agent/rpc.ts';
 import {
   CHANGES_MAX,
@@ -118,6 +119,21 @@ describe('the LAN of simulated hosts', () => {
     later.stop();
     stop();
   });
+});
+
+test('listening needs CAP_NET_RAW and nothing else, and whoever lacks it is told how to get it', () => {
+  const mask = (...bits: readonly bigint[]): string =>
+    `CapEff:\t${bits
+      .reduce((all, bit) => all | (1n << bit), 0n)
+      .toString(16)
+      .padStart(16, '0')}\n`;
+  assert.equal(
+    listeningProblem(() => mask(13n)),
+    undefined,
+  );
+  const problem = listeningProblem(() => mask(12n));
+  assert.equal(problem?.code, 'CARP_NO_PERMISSION');
+  assert.match(problem.remedy ?? '', /setcap cap_net_raw/);
 });
 
 describe('listening', () => {
