@@ -172,7 +172,7 @@ describe('what the help names is there', () => {
 
   test('statuses, by the words that the node shows in that language', () => {
     for (const language of LANGUAGES)
-      for (const type of ['carp-gate', 'carp-health']) {
+      for (const type of ['carp-gate', 'carp-health', 'carp-watch']) {
         const status = sectionOf(language, type, 'status');
         for (const [key, text] of textsOf(language, type))
           if (key.startsWith(`${type}.status.`) || /^carp\.status\.(?:healthy|unhealthy|late|waiting)$/.test(key))
