@@ -6,8 +6,10 @@ import { decodeReplay, encodeReplay } from './replay-codec.ts';
 import { type HeardCounter, ReplayGuard } from './replay-guard.ts';
 import type { ReplayMemory } from './replay-memory.ts';
 import { OwnCounters, REIGNS_MAX, type SeriesSeed } from './replay-own.ts';
+import { emptyTable } from './replay-table.ts';
 import type { ReplayMode } from './settings.ts';
 
+const NO_SPANS = emptyTable(0, 0);
 /** How many counters are kept as news; when more come, all is written anew. */
 const NEWS_MAX = 4096;
 
@@ -103,13 +105,13 @@ export class KnownAdverts {
     const reigns = this.#reigns;
     this.#told(told);
     if (!isNews && heard.length === 0 && reigns.length === 0) return undefined;
-    return encodeReplay({ spans: [], heard, reigns, peers: isNews ? peers : undefined });
+    return encodeReplay({ spans: NO_SPANS, heard, reigns, peers: isNews ? peers : undefined });
   }
 
   #whole(): Uint8Array {
     this.#told(this.#describe());
     const { peers } = this.#guard;
-    return encodeReplay({ spans: [...this.#memory.spans()], heard: [], reigns: this.#own.reigns, peers });
+    return encodeReplay({ spans: this.#memory.table, heard: [], reigns: this.#own.reigns, peers });
   }
 
   #told(peers: string): void {

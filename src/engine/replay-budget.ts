@@ -18,7 +18,7 @@ export class ReplayBudget {
 
   /** A new memory that counts, until it is left. */
   join(): ReplayMemory {
-    const memory = new ReplayMemory(Math.min(SPANS_MAX, this.#limit), () => this.#makeRoom());
+    const memory = new ReplayMemory(Math.min(SPANS_MAX, this.#limit), (spans) => this.#makeRoom(spans));
     this.#memories.add(memory);
     return memory;
   }
@@ -27,13 +27,15 @@ export class ReplayBudget {
     this.#memories.delete(memory);
   }
 
-  #makeRoom(): void {
+  #makeRoom(spans: number): void {
     let all = 0;
+    for (const { size } of this.#memories) all += size;
+    for (; all > 0 && all + spans > this.#limit; all -= 1) this.#largest()?.forgetOldest();
+  }
+
+  #largest(): ReplayMemory | undefined {
     let largest: ReplayMemory | undefined;
-    for (const memory of this.#memories) {
-      all += memory.size;
-      if (memory.size > (largest?.size ?? 0)) largest = memory;
-    }
-    if (all >= this.#limit) largest?.forgetOldest();
+    for (const memory of this.#memories) if (memory.size > (largest?.size ?? 0)) largest = memory;
+    return largest;
   }
 }

@@ -12,11 +12,12 @@
  * | 6   | addresses: all of them     | counts 1, counter 8, length 1, text                  |
  */
 import type { ReplayPeers } from './replay-guard.ts';
-import { REACH, type ReplaySpan, SPANS_MAX } from './replay-memory.ts';
+import { REACH, SPANS_MAX } from './replay-memory.ts';
 import { REIGNS_MAX, type SeriesSeed } from './replay-own.ts';
+import { emptyTable, halvesOf, LOWER, type SpanTable, UPPER, widthAt } from './replay-table.ts';
 
 export interface ReplayContent {
-  readonly spans: readonly ReplaySpan[];
+  readonly spans: SpanTable;
   readonly heard: readonly bigint[];
   readonly reigns: readonly SeriesSeed[];
   /** `undefined`: as before. */
@@ -29,7 +30,8 @@ const HEADER = 5;
 const TEXT_MAX = 100;
 const ITEMS_MAX = SPANS_MAX;
 /** A run that is wider would make every look-up slow: 2^30 adverts of the longest stride. */
-const WIDTH_MAX = 1n << 50n;
+const WIDTH_MAX = 2 ** 50;
+const STEP_MAX = Number(REACH);
 
 /** Items of one kind, and how one of them is written. */
 interface Section {
@@ -63,11 +65,41 @@ const section = <T>(
 
 const writeWord = (view: DataView, at: number, counter: bigint): void => view.setBigUint64(at, counter);
 
-const writeRun = (view: DataView, at: number, { low, high, step, recent }: ReplaySpan): void => {
-  view.setBigUint64(at, low);
-  view.setBigUint64(at + 8, high);
-  view.setUint32(at + 16, step);
-  view.setUint32(at + 20, recent);
+const RUN = 24;
+
+const loneSection = ({ lone, low }: SpanTable): Section => {
+  const halves = halvesOf(low);
+  return {
+    tag: Tag.lone,
+    count: lone,
+    bytes: 8 * lone,
+    write: (view, from) => {
+      for (let i = 0; i < lone; i += 1) {
+        view.setUint32(from + 8 * i, halves[2 * i + UPPER] ?? 0);
+        view.setUint32(from + 8 * i + 4, halves[2 * i + LOWER] ?? 0);
+      }
+    },
+  };
+};
+
+const runsSection = ({ lone, low, high, step, recent }: SpanTable): Section => {
+  const count = low.length - lone;
+  const [lows, highs] = [halvesOf(low), halvesOf(high)];
+  return {
+    tag: Tag.runs,
+    count,
+    bytes: RUN * count,
+    write: (view, from) => {
+      for (let i = lone, at = from; i < low.length; i += 1, at += RUN) {
+        view.setUint32(at, lows[2 * i + UPPER] ?? 0);
+        view.setUint32(at + 4, lows[2 * i + LOWER] ?? 0);
+        view.setUint32(at + 8, highs[2 * i + UPPER] ?? 0);
+        view.setUint32(at + 12, highs[2 * i + LOWER] ?? 0);
+        view.setUint32(at + 16, step[i] ?? 0);
+        view.setUint32(at + 20, recent[i] ?? 0);
+      }
+    },
+  };
 };
 
 const writeReign = (view: DataView, at: number, { start, stride }: SeriesSeed): void => {
@@ -88,11 +120,9 @@ const writeAddress = (view: DataView, at: number, address: Address): void => {
 };
 
 export const encodeReplay = ({ spans, heard, reigns, peers }: ReplayContent): Uint8Array => {
-  const lone = spans.filter(({ step }) => step === 0);
-  const runs = spans.filter(({ step }) => step !== 0);
   const sections = [
-    section(Tag.lone, lone, 8, (view, at, { low }) => writeWord(view, at, low)),
-    section(Tag.runs, runs, 24, writeRun),
+    loneSection(spans),
+    runsSection(spans),
     section(Tag.heard, heard, 8, writeWord),
     section(Tag.reigns, reigns, 12, writeReign),
     ...(peers === undefined
@@ -113,6 +143,12 @@ export const encodeReplay = ({ spans, heard, reigns, peers }: ReplayContent): Ui
   }
   return encoded;
 };
+
+/** A section that was not looked at yet. */
+interface Pieces {
+  readonly count: number;
+  readonly view: DataView;
+}
 
 /** Reads item by item, and never beyond the end. */
 class Reader {
@@ -153,6 +189,15 @@ class Reader {
     return Array.from({ length }, () => String.fromCharCode(this.byte())).join('');
   }
 
+  /** Items of one size, which are looked at later. @throws RangeError if there are more than make sense */
+  pieces(size: number): Pieces {
+    const count = this.half();
+    if (count > ITEMS_MAX) throw new RangeError('it has too many items');
+    const { buffer, byteOffset } = this.#view;
+    const at = this.#take(count * size);
+    return { count, view: new DataView(buffer, byteOffset + at, count * size) };
+  }
+
   /** @throws RangeError if there are more than make sense */
   items<T>(read: () => T, most = ITEMS_MAX): T[] {
     const count = this.half();
@@ -161,12 +206,36 @@ class Reader {
   }
 }
 
-const readRun = (reader: Reader): ReplaySpan => {
-  const [low, high, step, recent] = [reader.word(), reader.word(), reader.half(), reader.half()];
-  const width = BigInt.asUintN(64, high - low);
-  const fits = step > 0 && BigInt(step) <= REACH && width > 0n && width <= WIDTH_MAX && width % BigInt(step) === 0n;
-  if (!fits || (recent & 1) === 0) throw new RangeError('a run has no sense');
-  return { low, high, step, recent };
+/** @throws RangeError if a run has no sense, or there are more spans than any memory has */
+const readSpans = (lone: readonly Pieces[], runs: readonly Pieces[]): SpanTable => {
+  const countOf = (sections: readonly Pieces[]): number => sections.reduce((sum, { count }) => sum + count, 0);
+  const [loneCount, runCount] = [countOf(lone), countOf(runs)];
+  if (loneCount + runCount > ITEMS_MAX) throw new RangeError('it has too many items');
+  const table = emptyTable(loneCount + runCount, loneCount);
+  const [low, high] = [halvesOf(table.low), halvesOf(table.high)];
+  let slot = 0;
+  for (const { count, view } of lone)
+    for (let i = 0; i < count; i += 1, slot += 1) {
+      low[2 * slot + UPPER] = view.getUint32(8 * i);
+      low[2 * slot + LOWER] = view.getUint32(8 * i + 4);
+    }
+  table.high.set(table.low.subarray(0, loneCount));
+  table.recent.fill(1, 0, loneCount);
+  for (const { count, view } of runs)
+    for (let at = 0; at < count * RUN; at += RUN, slot += 1) {
+      low[2 * slot + UPPER] = view.getUint32(at);
+      low[2 * slot + LOWER] = view.getUint32(at + 4);
+      high[2 * slot + UPPER] = view.getUint32(at + 8);
+      high[2 * slot + LOWER] = view.getUint32(at + 12);
+      const step = view.getUint32(at + 16);
+      const recent = view.getUint32(at + 20);
+      const width = widthAt(low, high, slot);
+      const fits = step > 0 && step <= STEP_MAX && width > 0 && width <= WIDTH_MAX && width % step === 0;
+      if (!fits || (recent & 1) === 0) throw new RangeError('a run has no sense');
+      table.step[slot] = step;
+      table.recent[slot] = recent;
+    }
+  return table;
 };
 
 const readReign = (reader: Reader): SeriesSeed => {
@@ -178,7 +247,7 @@ const readReign = (reader: Reader): SeriesSeed => {
 /** @throws RangeError if it is not what `encodeReplay` makes */
 export const decodeReplay = (bytes: Uint8Array): ReplayContent => {
   const reader = new Reader(bytes);
-  const spans: ReplaySpan[] = [];
+  const [lone, runs]: [Pieces[], Pieces[]] = [[], []];
   const heard: bigint[] = [];
   const reigns: SeriesSeed[] = [];
   let constants: ReplayPeers['constants'] | undefined;
@@ -186,10 +255,10 @@ export const decodeReplay = (bytes: Uint8Array): ReplayContent => {
   while (!reader.done)
     switch (reader.byte()) {
       case Tag.lone:
-        for (const low of reader.items(() => reader.word())) spans.push({ low, high: low, step: 0, recent: 1 });
+        lone.push(reader.pieces(8));
         break;
       case Tag.runs:
-        spans.push(...reader.items(() => readRun(reader)));
+        runs.push(reader.pieces(RUN));
         break;
       case Tag.heard:
         heard.push(...reader.items(() => reader.word()));
@@ -211,5 +280,5 @@ export const decodeReplay = (bytes: Uint8Array): ReplayContent => {
         throw new RangeError('it has an unknown section');
     }
   const peers = constants === undefined || addresses === undefined ? undefined : { constants, addresses };
-  return { spans, heard, reigns, peers };
+  return { spans: readSpans(lone, runs), heard, reigns, peers };
 };

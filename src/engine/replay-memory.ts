@@ -23,6 +23,7 @@
  */
 
 import { STRIDE_MIN } from '../protocol/counter.ts';
+import { ascending, emptyTable, halvesOf, type SpanTable, spansIn, widthAt } from './replay-table.ts';
 
 /** How many spans a group remembers at most. 18 hours of a peer that sends a lone counter each second. */
 export const SPANS_MAX = 65_536;
@@ -34,8 +35,8 @@ export const KERNEL_REACH = 1n << 16n;
 const RECENT = 32;
 const RECENT_ALL = 0xffff_ffff;
 const FIRST_CAPACITY = 64;
-/** How far below its first counters a reign is known: two years at one advert a second. */
-const STEPS_BEFORE = 1n << 26n;
+/** How far below its first counters a reign is known: at least two years at one advert a second. */
+const BEFORE = 1n << 46n;
 const NONE = -1;
 
 const word = (value: bigint): bigint => BigInt.asUintN(64, value);
@@ -69,7 +70,7 @@ interface Found {
 
 export class ReplayMemory {
   readonly #limit: number;
-  readonly #makeRoom: () => void;
+  readonly #makeRoom: (spans: number) => void;
   #low = new BigUint64Array(FIRST_CAPACITY);
   #high = new BigUint64Array(FIRST_CAPACITY);
   #step = new Uint32Array(FIRST_CAPACITY);
@@ -90,9 +91,9 @@ export class ReplayMemory {
 
   /**
    * @param limit - of spans, at least 1
-   * @param makeRoom - called before a span is added, for a limit that is shared with others (`ReplayBudget`)
+   * @param makeRoom - called before so many spans are added, for a limit that is shared with others (`ReplayBudget`)
    */
-  constructor(limit = SPANS_MAX, makeRoom: () => void = () => {}) {
+  constructor(limit = SPANS_MAX, makeRoom: (spans: number) => void = () => {}) {
     this.#limit = limit;
     this.#makeRoom = makeRoom;
   }
@@ -145,40 +146,69 @@ export class ReplayMemory {
     if (oldest !== NONE) this.#remove(this.#position(this.#low[oldest] ?? 0n));
   }
 
-  /** All spans: lone counters first, each kind in the order of its age, oldest first. */
-  *spans(): Generator<ReplaySpan> {
+  /** All spans, as a copy. */
+  get table(): SpanTable {
+    const table = emptyTable(this.#size, this.#lone.size);
+    const [low, high] = [halvesOf(table.low), halvesOf(table.high)];
+    const [lows, highs] = [halvesOf(this.#low), halvesOf(this.#high)];
+    const newer = this.#newer;
+    let at = 0;
     for (const queue of [this.#lone, this.#runs])
-      for (let slot = queue.oldest; slot !== NONE; slot = this.#newer[slot] ?? NONE)
-        yield {
-          low: this.#low[slot] ?? 0n,
-          high: this.#high[slot] ?? 0n,
-          step: this.#step[slot] ?? 0,
-          recent: this.#recent[slot] ?? 0,
-        };
+      for (let slot = queue.oldest; slot !== NONE; slot = newer[slot] ?? NONE) {
+        low[2 * at] = lows[2 * slot] ?? 0;
+        low[2 * at + 1] = lows[2 * slot + 1] ?? 0;
+        high[2 * at] = highs[2 * slot] ?? 0;
+        high[2 * at + 1] = highs[2 * slot + 1] ?? 0;
+        table.step[at] = this.#step[slot] ?? 0;
+        table.recent[at] = this.#recent[slot] ?? 0;
+        at += 1;
+      }
+    return table;
   }
 
   /** Takes spans over from another memory, as the newest; one that begins where another does is left out. */
-  restore(spans: readonly ReplaySpan[]): void {
-    // Into an empty memory they go in order: to make room for each among all others would take half a second.
-    const isFirst = this.#size === 0;
-    for (const span of isFirst ? spans.slice(-this.#limit) : spans) {
-      const at = isFirst ? this.#size : this.#position(span.low);
-      if (isFirst) this.#insert(span, at);
-      else if (at === this.#size || this.#lows[at] !== span.low) this.#insert(span);
+  restore(table: SpanTable): void {
+    if (this.#size === 0) {
+      this.#fill(table);
+      return;
     }
-    if (!isFirst) return;
-    this.#sort();
-    for (let i = 0; i < spans.length; i += 1) this.#makeRoom();
+    for (const span of spansIn(table)) {
+      const at = this.#position(span.low);
+      if (at === this.#size || this.#lows[at] !== span.low) this.#insert(span);
+    }
   }
 
-  #sort(): void {
-    const order = [...this.#order.subarray(0, this.#size)];
-    const low = (slot: number): bigint => this.#low[slot] ?? 0n;
-    order.sort((a, b) => (low(a) < low(b) ? -1 : low(a) > low(b) ? 1 : 0));
+  /** Into an empty memory they go all at once: to make room for each among all others would take half a second. */
+  #fill(table: SpanTable): void {
+    const from = Math.max(0, table.low.length - this.#limit);
+    const size = table.low.length - from;
+    const lone = Math.max(0, table.lone - from);
+    while (this.#low.length < size) this.#expand();
+    this.#free.length = 0;
+    this.#unused = size;
+    this.#low.set(table.low.subarray(from));
+    this.#high.set(table.high.subarray(from));
+    this.#step.set(table.step.subarray(from));
+    this.#recent.set(table.recent.subarray(from));
+    this.#chain(this.#lone, 0, lone);
+    this.#chain(this.#runs, lone, size);
+    this.#size = size;
+    const order = ascending(this.#low.slice(0, size));
     this.#order.set(order);
-    this.#lows.set(order.map(low));
+    const [lows, low, high] = [halvesOf(this.#lows), halvesOf(this.#low), halvesOf(this.#high)];
+    let [widest, isTwice] = [0, false];
+    for (let at = 0; at < size; at += 1) {
+      const slot = order[at] ?? 0;
+      lows[2 * at] = low[2 * slot] ?? 0;
+      lows[2 * at + 1] = low[2 * slot + 1] ?? 0;
+      if (at > 0 && lows[2 * at] === lows[2 * at - 2] && lows[2 * at + 1] === lows[2 * at - 1]) isTwice = true;
+      const width = widthAt(low, high, slot);
+      if (width > widest) widest = width;
+    }
+    this.#widest = BigInt(widest);
     // Of two that begin at the same number, which no memory has, the second is too much.
-    for (let at = this.#size - 1; at > 0; at -= 1) if (this.#lows[at] === this.#lows[at - 1]) this.#remove(at);
+    for (let at = size - 1; isTwice && at > 0; at -= 1) if (this.#lows[at] === this.#lows[at - 1]) this.#remove(at);
+    this.#makeRoom(0);
   }
 
   /** The first position in the order whose `low` is not below this number. */
@@ -234,7 +264,7 @@ export class ReplayMemory {
       // It begins further below from now on, so its place is another one.
       this.#remove(this.#position(low));
       this.#insert({
-        low: word(low - stride * STEPS_BEFORE),
+        low: word(low - (BEFORE / stride) * stride),
         high: counter,
         step: Number(stride),
         recent: RECENT_ALL,
@@ -253,10 +283,8 @@ export class ReplayMemory {
     this.#link(this.#runs, slot);
   }
 
-  /** @param to - its place in the order, if it is known */
-  #insert({ low, high, step, recent }: ReplaySpan, to?: number): void {
-    // While memories are filled from a file they are in no order, and nothing can be found in them.
-    if (to === undefined) this.#makeRoom();
+  #insert({ low, high, step, recent }: ReplaySpan): void {
+    this.#makeRoom(1);
     while (this.#size >= this.#limit) this.forgetOldest();
     const slot = this.#free.pop() ?? this.#unused;
     if (slot === this.#unused) {
@@ -269,7 +297,7 @@ export class ReplayMemory {
     this.#recent[slot] = recent & RECENT_ALL;
     const width = word(high - low);
     if (width > this.#widest) this.#widest = width;
-    const at = to ?? this.#position(low);
+    const at = this.#position(low);
     this.#order.copyWithin(at + 1, at, this.#size);
     this.#lows.copyWithin(at + 1, at, this.#size);
     this.#order[at] = slot;
@@ -304,6 +332,20 @@ export class ReplayMemory {
     if (newer === NONE) queue.newest = older;
     else this.#older[newer] = older;
     queue.size -= 1;
+  }
+
+  /** All slots from one to another, in their order, into an empty queue. */
+  #chain(queue: Queue, from: number, to: number): void {
+    if (from === to) return;
+    for (let slot = from; slot < to; slot += 1) {
+      this.#older[slot] = slot - 1;
+      this.#newer[slot] = slot + 1;
+    }
+    this.#older[from] = NONE;
+    this.#newer[to - 1] = NONE;
+    queue.oldest = from;
+    queue.newest = to - 1;
+    queue.size = to - from;
   }
 
   /** Few groups ever need the whole room. */

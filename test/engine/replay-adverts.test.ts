@@ -7,6 +7,7 @@ import { ReplayBudget } from '../../src/engine/replay-budget.ts';
 import { decodeReplay, encodeReplay, type ReplayContent } from '../../src/engine/replay-codec.ts';
 import { REACH, type ReplaySpan } from '../../src/engine/replay-memory.ts';
 import { OwnCounters, REIGNS_MAX } from '../../src/engine/replay-own.ts';
+import { tableOf } from '../../src/engine/replay-table.ts';
 import type { ReplayArchive, ReplaySource } from '../../src/ports/replay.ts';
 import { millis, vhid } from '../../src/protocol/units.ts';
 import { INTERVAL, Model, random64, type Sent, SILENCE, seeds } from './replay-streams.ts';
@@ -181,6 +182,23 @@ describe('what a host knows of others', () => {
     for (let i = 1; i <= 10_000; i += 1) assert.equal(hear(later, i), false);
   });
 
+  test('is kept as well if many adverts were lost between the first two that were heard of a reign', () => {
+    for (const lost of [0n, 1n, 62n]) {
+      const { archive, write } = disk();
+      const known = start(archive);
+      const stride = 2n ** 20n;
+      const sent = [0n, 1n + lost, 2n + lost].map((i) => 2n ** 60n + i * stride);
+      const hear = (to: KnownAdverts, counter: bigint): boolean =>
+        to.isFresh({ counter, source: '192.0.2.11', at: millis(0), interval }, 'auto', SILENCE);
+      for (const counter of sent) assert.equal(hear(known, counter), true);
+      write(true);
+      lines.length = 0;
+      const later = start(archive);
+      for (const counter of sent) assert.equal(hear(later, counter), false, `${lost} lost`);
+      assert.deepEqual(lines, []);
+    }
+  });
+
   test('is begun anew, and that is said, when what was kept cannot be understood', () => {
     const archive: ReplayArchive = {
       open: () => ({ found: [Uint8Array.of(9, 0, 0, 0, 1, 2)], touch: () => {}, close: () => {} }),
@@ -209,7 +227,7 @@ describe('memory in bytes', () => {
     {
       spans: fc
         .tuple(fc.array(words.map((low): ReplaySpan => ({ low, high: low, step: 0, recent: 1 }))), fc.array(runs))
-        .map(([lone, more]) => [...lone, ...more]),
+        .map(([lone, more]) => tableOf([...lone, ...more])),
       heard: fc.array(words),
       reigns: fc.array(fc.record({ start: words, stride: fc.bigInt({ min: 1n, max: 2n ** 20n }) }, PLAIN)),
       peers: fc.option(
