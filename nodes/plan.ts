@@ -49,9 +49,11 @@ export const planFor = (all: Iterable<Wanted>, watched: Iterable<WatchWish> = []
     routes.set(wanted.id, { type: 'agent', socket: undefined, node, group });
   }
   let runs = hosts.size > 0;
-  for (const { socket } of watched) {
-    if (socket === undefined) runs = true;
-    else sockets.add(socket);
+  for (const wish of watched) {
+    if (wish.socket === undefined) runs = true;
+    else sockets.add(wish.socket);
+    // Whoever only listens goes along with what a group says.
+    execPath ??= wish.execPath;
   }
   return { hosts: [...hosts.values()], runs, execPath, sockets: [...sockets], routes };
 };

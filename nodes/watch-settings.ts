@@ -12,6 +12,8 @@ export interface WatchDef extends NodeDef {
   readonly socket: string;
   /** 1..255; empty: all. */
   readonly vhid: number | string;
+  /** Of mode `run`: starts the agent, unless a group says with what. Empty: the node of this process. */
+  readonly agentExecPath?: string;
 }
 
 /** What a carp-watch node wants to hear. */
@@ -20,6 +22,7 @@ export interface WatchWish {
   readonly id: string;
   /** `undefined`: the agent of this Node-RED. */
   readonly socket: string | undefined;
+  readonly execPath?: string;
   readonly params: WatchParams;
   /** `undefined`: all. */
   readonly vhid: number | undefined;
@@ -33,8 +36,11 @@ const isUnset = (text: string): boolean => /^\$(?:\{\S+\}|\(\S+\))$/.test(text);
 /** Never throws. */
 export const watchWishOf = (def: WatchDef): WatchWish | { readonly problem: Problem } => {
   const [name, socket, vhid] = [textIn(def.interface), textIn(def.socket), textIn(def.vhid)];
+  const execPath = textIn(def.agentExecPath);
   const mode = oneOf(MODES, def.mode, 'run');
-  const unset = [name, vhid, ...(mode === 'service' ? [socket] : [])].find(isUnset);
+  const unset = [name, vhid, ...(mode === 'service' ? [socket] : []), ...(mode === 'run' ? [execPath] : [])].find(
+    isUnset,
+  );
   if (unset !== undefined)
     return bad(`this node uses ${unset.slice(2, -1)}, and there is no such environment variable`, SET_IT);
   if (name === '') return bad('this node has no interface to listen on', 'choose one in the node, such as eth0');
@@ -43,6 +49,7 @@ export const watchWishOf = (def: WatchDef): WatchWish | { readonly problem: Prob
   return {
     id: def.id,
     socket: mode === 'service' ? socket || DEFAULT_SOCKET : undefined,
+    ...(mode === 'run' && execPath !== '' ? { execPath } : {}),
     params: mode === 'simulate' ? { interface: name, simulated: true } : { interface: name },
     vhid: vhid === '' ? undefined : Number(vhid),
   };

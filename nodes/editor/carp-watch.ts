@@ -26,6 +26,7 @@ RED.nodes.registerType<Settings>('carp-watch', {
       },
     },
     vhid: { value: '', validate: validator(whole({ key: 'problem.vhid', least: 1, most: 255, optional: true }), t) },
+    agentExecPath: { value: '' },
   },
   inputs: 0,
   outputs: 1,

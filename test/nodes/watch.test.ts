@@ -82,6 +82,16 @@ describe('carp-watch', () => {
     assert.deepEqual(agents.own().watched, []);
   });
 
+  test('the agent is started with what a group says, else with what the watch says', async () => {
+    await load(watch({ agentExecPath: '/opt/watch/node' }));
+    await helper.setFlows(
+      [tab, sink(), watch({ agentExecPath: '/opt/watch/node' }), group({ agentExecPath: '/opt/node' })],
+      'full',
+    );
+    await until(() => agents.forked.length === 2, 'another agent');
+    assert.deepEqual(agents.execPaths, ['/opt/watch/node', '/opt/node']);
+  });
+
   test('a group and a watch share one agent; without the watch the group goes on undisturbed', async () => {
     await load(group(), watch());
     await until(() => agents.own().watched.length > 0, 'listening');
