@@ -286,7 +286,12 @@ export const createRegistry = (options: RegistryOptions): Registry => {
       started$,
       running$.pipe(
         switchMap(({ own, services }) =>
-          merge(of(undefined), ...[own, ...services.values()].map((one) => one?.board.changed$ ?? EMPTY)),
+          merge(
+            of(undefined),
+            ...[own, ...services.values()].flatMap((one) =>
+              one === undefined ? [] : [one.board.changed$, one.link.findings$],
+            ),
+          ).pipe(map(() => undefined)),
         ),
         skip(1),
       ),

@@ -110,7 +110,7 @@ declare global {
       readonly edit: (node: EditorNode) => void;
       readonly editConfig: (...args: readonly unknown[]) => void;
     };
-    readonly clipboard: { readonly copyText: (value: string, element: HTMLElement, message: string) => boolean };
+    readonly clipboard: { readonly copyText: (value: string, element: JQuery, message: string) => boolean };
     readonly user: { readonly hasPermission?: (permission: string) => boolean };
     readonly notify: (
       content: string | HTMLElement | JQuery,

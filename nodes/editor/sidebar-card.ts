@@ -201,11 +201,14 @@ const warningElement = (warning: Warning, key: string, { copy }: CardActions): H
             key: `copy:${key}`,
             label: t('label.copy'),
             title: t('label.copy'),
-            click: (at) => copy(remedy, at),
+            click: (at) => copy(commandIn(remedy), at),
           }),
         ),
   );
 };
+
+/** Who copies a remedy wants to run the command in it, if there is one between backquotes. */
+const commandIn = (remedy: string): string => /`([^`]+)`/.exec(remedy)?.[1] ?? remedy;
 
 interface Words {
   readonly title: string;

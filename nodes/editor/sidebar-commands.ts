@@ -44,7 +44,7 @@ export const createCommands = (done: () => void): Commands => ({
     if (more.length === 0) return RED.view.reveal(only.id);
     RED.search.show(`uses:${id}`);
   },
-  copy: (text, at) => void RED.clipboard.copyText(text, at, t('label.copied')),
+  copy: (text, at) => void RED.clipboard.copyText(text, $(at), t('label.copied')),
 });
 
 const named = ({ group, node }: Card): Values => ({ group, node });

@@ -138,10 +138,11 @@ const rivalsOf = (one: SidebarGroup, all: readonly SidebarGroup[]): readonly str
   const strangers = refused(one.status.mismatches)
     .filter(({ kind }) => kind !== 'vrrp')
     .map(({ source }) => source);
-  const neighbours = all
+  // What signs wrongly on a simulated network are the neighbours, under another name.
+  if (strangers.length > 0) return strangers;
+  return all
     .filter((other) => other.id !== one.id && other.status?.role === 'MASTER' && isSameNetwork(one, other))
     .map(({ node }) => node);
-  return [...strangers, ...neighbours];
 };
 
 /** Of real networks nobody here knows which hosts share one. */

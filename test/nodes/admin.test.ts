@@ -27,10 +27,12 @@ describe('the admin routes', () => {
   let permissions: string[] = [];
   const published: { readonly topic: string; readonly data: unknown }[] = [];
   let end = (): void => undefined;
+  let changes = 0;
 
   const load = async (...groups: readonly object[]): Promise<void> => {
     agents = fakeAgents();
     const registryOf = registryFor(agents);
+    changes = 0;
     const admin = (RED: NodeAPI): void => {
       const auth = {
         needsPermission: (permission: string) => {
@@ -40,6 +42,7 @@ describe('the admin routes', () => {
       };
       const comms = { publish: (topic: string, data: unknown) => void published.push({ topic, data }) };
       end = registerAdmin({ httpAdmin: RED.httpAdmin, auth, comms } as never, registryOf(RED), { statusMs: 50 });
+      registryOf(RED).changes$.subscribe(() => changes++);
     };
     await helper.load([...nodesOn(registryOf), admin], [tab, ...groups], { g: { passphrase: SECRET } });
     if (groups.length > 0) await until(() => agents.forked.length === 1, 'the agent');
@@ -172,6 +175,17 @@ describe('the admin routes', () => {
       assert.equal(topic, 'carp/changed');
       assert.deepEqual(Object.keys(data as object), ['change']);
     }
+  });
+
+  test('a diagnosis of a peer is a change, although no role is another', async () => {
+    await load(group());
+    const before = changes;
+    agents.own().findings$.next({
+      event: 'auth-mismatch',
+      ...{ group: 'plant', interface: 'eth0', vhid: 10, node: 'rpi1', at: '2026-11-22T12:00:00.123Z' },
+      ...{ source: '192.0.2.13', kind: 'unknown', detail: 'signs with another password', remedy: 'compare passwords' },
+    });
+    assert.equal(changes, before + 1);
   });
 });
 

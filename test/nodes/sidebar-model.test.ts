@@ -153,6 +153,10 @@ describe('a split brain', () => {
       cardsOf(both).map((card) => card.warnings),
       [[{ type: 'split-brain', others: ['rpi2'] }], [{ type: 'split-brain', others: ['rpi1'] }]],
     );
+    const strangers = both.map((one, i) =>
+      i === 0 ? group('rpi1', { status: statusOf('rpi1', 'MASTER', { mismatches: [mismatch()] }) }) : one,
+    );
+    assert.deepEqual(cardsOf(strangers)[0]?.warnings[0], { type: 'split-brain', others: ['192.0.2.13'] });
     const real = both.map((one) => ({ ...one, settings: { ...settings, transport: 'auto' as const } }));
     assert.deepEqual(
       cardsOf(real).flatMap((card) => card.warnings),
