@@ -126,10 +126,15 @@ const readIpv6 = ({ packet, ...link }: Opened): CarpPacket | undefined => {
   };
 };
 
+/** A tag with id 0 has a priority and belongs to no VLAN (IEEE 802.1Q, 9.6): the frame is on the same wire without it. */
+const onItsWire = (opened: Opened): Opened =>
+  opened.vlans.includes(0) ? { ...opened, vlans: opened.vlans.filter((id) => id !== 0) } : opened;
+
 /** The packet of protocol 112 in a frame; `undefined` if the frame carries something else. Never throws. */
 export const carpPacket = (frame: CapturedFrame): CarpPacket | undefined => {
-  const opened = open(frame);
-  if (opened === undefined) return undefined;
+  const found = open(frame);
+  if (found === undefined) return undefined;
+  const opened = onItsWire(found);
   const version = (opened.packet[0] ?? 0) >> 4;
   if (version === 4) return readIpv4(opened);
   return version === 6 ? readIpv6(opened) : undefined;

@@ -7,8 +7,8 @@ import { type DigestVerdict, keyOfSpeaker, lateAt, type Rank, type Speaker, type
 import type { SystemGuess } from './segment-system.ts';
 
 export interface SpeakerReport extends Who {
-  /** `MASTER` while it speaks; `silent`: BACKUP again, or gone. */
-  readonly role: 'MASTER' | 'silent' | 'bowed-out';
+  /** `MASTER` while it speaks; `refused`: it speaks, and nobody takes it; `silent`: BACKUP again, or gone. */
+  readonly role: 'MASTER' | 'refused' | 'silent' | 'bowed-out';
   readonly version: 2 | 3;
   readonly rank: Rank;
   readonly intervalMs: number;
@@ -50,6 +50,7 @@ export interface SegmentReport {
 /** `now` is on the clock of the segment. */
 export const roleOf = ({ reigns }: VirtualHost, speaker: Speaker, now: number): SpeakerReport['role'] => {
   if (speaker.state !== 'speaking') return speaker.state;
+  if (!speaker.counts) return 'refused';
   const isMaster = reigns[speaker.who.family].master === keyOfSpeaker(speaker.who);
   return isMaster || now < lateAt(speaker) ? 'MASTER' : 'silent';
 };
@@ -105,18 +106,9 @@ const disputesOf = ({ reigns }: VirtualHost): readonly (readonly [Who, Who])[] =
     known === undefined || dispute === undefined ? [] : [[known.who, dispute.rival] as const],
   );
 
-const refusedOf = ({ refused }: Segment): SegmentReport['refused'] => {
-  const sums: Partial<Record<Trouble, number>> = {};
-  for (const [key, times] of refused) {
-    const why = key.slice(0, key.indexOf(' ')) as Trouble;
-    sums[why] = (sums[why] ?? 0) + times;
-  }
-  return sums;
-};
-
 /** @returns speakers by wire, virtual host and source */
 export const segmentReport = (segment: Segment): SegmentReport => {
-  const { clock, frames, packets, dropped, untold } = segment;
+  const { clock, frames, packets, dropped, news } = segment;
   const now = clock?.now ?? 0;
   const order = ({ place }: VirtualHost): string =>
     `${place.interface ?? ''} ${place.vlan ?? ''} ${String(place.vhid).padStart(3)} ${place.protocol}`;
@@ -129,10 +121,10 @@ export const segmentReport = (segment: Segment): SegmentReport => {
     ),
     wires: wireReports(hosts),
     disputes: hosts.flatMap(disputesOf),
-    refused: refusedOf(segment),
+    refused: segment.refusals.totals,
     frames,
     packets,
     dropped,
-    untold,
+    untold: news.untold,
   };
 };

@@ -18,28 +18,16 @@ import {
   withPlace,
   withRoom,
 } from './segment-memory.ts';
+import { isSpent, leaveOut, maySpendDiagnosis, type News, NO_NEWS, newsAt, type Told, tell } from './segment-news.ts';
 import { carpPacket } from './segment-packet.ts';
+import { countRefusal, NO_REFUSALS, type Refusal, type Refusals } from './segment-refusals.ts';
 import { judge, NO_REIGN } from './segment-reign.ts';
 import type { AdvertPath, SegmentRules } from './segment-rules.ts';
 import { isEstablished, keyOfPlace, keyOfSpeaker, lateAt, type Speaker, silentAt } from './segment-speaker.ts';
 
-/** Sources whose refused packets are counted apart from each other. */
-export const REFUSED_MAX = 256;
-/** Changes a second that are about senders who have not been heard three times. */
-export const NEWS_MAX = 20;
-/** Diagnoses a second: each may cost thousands of digests, and strangers' adverts are free to forge. */
-export const DIAGNOSES_MAX = 4;
-
-/** How much of what costs time or attention has been spent in this second of the segment's clock. */
-interface News {
-  readonly second: number;
-  readonly count: number;
-  readonly diagnoses: number;
-}
-
 export interface Segment {
   readonly hosts: VirtualHosts;
-  readonly refused: ReadonlyMap<string, number>;
+  readonly refusals: Refusals;
   readonly clock: Clock | undefined;
   /** When somebody will have been silent for too long; on the segment's clock. */
   readonly due: number;
@@ -48,21 +36,18 @@ export interface Segment {
   readonly frames: number;
   /** Frames that the capture lost. */
   readonly dropped: number;
-  /** New speakers and refused sources that found no room or were not worth telling. */
-  readonly untold: number;
   readonly news: News;
 }
 
 export const EMPTY_SEGMENT: Segment = {
   hosts: new Map(),
-  refused: new Map(),
+  refusals: NO_REFUSALS,
   clock: undefined,
   due: Number.POSITIVE_INFINITY,
   packets: 0,
   frames: 0,
   dropped: 0,
-  untold: 0,
-  news: { second: 0, count: 0, diagnoses: 0 },
+  news: NO_NEWS,
 };
 
 export type SegmentStep = readonly [segment: Segment, events: readonly SegmentEvent[]];
@@ -76,7 +61,7 @@ export const hearFrame = (segment: Segment, frame: CapturedFrame, rules: Segment
   const [waited, silences] = settle({ ...segment, clock, dropped, frames: segment.frames + 1 }, clock.now);
   const packet = carpPacket(frame);
   if (packet === undefined) return [waited, silences];
-  const counted = { ...waited, packets: waited.packets + 1 };
+  const counted = { ...waited, packets: waited.packets + 1, news: newsAt(waited.news, clock.now) };
   const heard = hearPacket(packet);
   const [warned, warnings] =
     heard.refused === undefined ? ([counted, NOTHING] as const) : refuse(counted, heard.refused, clock);
@@ -119,11 +104,11 @@ const settle = (segment: Segment, now: number): SegmentStep => {
     due = Math.min(due, next.due);
   }
   const events: SegmentEvent[] = [];
-  let present: Segment = { ...segment, hosts, due };
-  for (const { changes, ...telling } of moments.sort((a, b) => a.now - b.now)) {
-    const [after, told] = tell(present, changes, telling);
+  let present: Segment = { ...segment, hosts, due, news: newsAt(segment.news, now) };
+  for (const { now: then, changes, isEssential } of moments.sort((a, b) => a.now - b.now)) {
+    const [after, some] = told(present, then, tell(present.news, changes, isEssential));
     present = after;
-    events.push(...told);
+    events.push(...some);
   }
   return [present, events];
 };
@@ -140,9 +125,6 @@ const settleHost = (host: VirtualHost, now: number, moments: Moment[]): VirtualH
   }
   return present;
 };
-
-const dated = (changes: readonly SegmentChange[], { clock }: Segment, now: number): readonly SegmentEvent[] =>
-  changes.length === 0 ? NOTHING : changes.map((change) => ({ at: isoAt(now, clock), ...change }));
 
 const withoutSilent = (host: VirtualHost, now: number): VirtualHost => {
   const isOver = (each: Speaker): boolean => each.state === 'speaking' && now >= silentAt(each);
@@ -178,32 +160,32 @@ interface Listening {
 }
 
 const listen = (segment: Segment, { said, path, self }: Listening, given: SegmentRules): SegmentStep => {
-  const { clock } = segment;
-  const { diagnose: _tooMuch, ...withoutDiagnosis } = given;
-  const rules = newsNow(segment).diagnoses < DIAGNOSES_MAX ? given : withoutDiagnosis;
+  const { clock, news } = segment;
   if (clock === undefined) return [segment, NOTHING];
+  const { diagnose: _tooMuch, ...withoutDiagnosis } = given;
+  const rules = maySpendDiagnosis(news) ? given : withoutDiagnosis;
   const placeKey = keyOfPlace(said.who);
   const host = segment.hosts.get(placeKey) ?? newHost(said);
   const key = keyOfSpeaker(said.who);
   const before = host.speakers.find(({ who }) => keyOfSpeaker(who) === key);
+  // Receivers do not take it, so it says nothing about the one whom they hear, and may be forged in its name.
+  if (before?.counts === true && before.state === 'speaking' && !said.counts) return [segment, NOTHING];
   // Looking for somebody who gives way is work, too: in a flood most newcomers are turned away at the door.
   const isFull =
     host.speakers.length >= SPEAKERS_MAX || (host.speakers.length === 0 && segment.hosts.size >= PLACES_MAX);
-  if (before === undefined && isFull && newsNow(segment).count >= NEWS_MAX) return untold(segment, 1);
+  if (before === undefined && isFull && isSpent(news)) return told(segment, clock.now, leaveOut(news, 1));
   const room = before === undefined ? withRoom(host.speakers) : host.speakers;
   const places = segment.hosts.has(placeKey) ? segment.hosts : withPlace(segment.hosts);
-  if (room === undefined || places === undefined) return untold(segment, 1);
+  if (room === undefined || places === undefined) return told(segment, clock.now, leaveOut(news, 1));
   const speaker = speakerAfter(before, { said, path, rules, clock, self });
   const speakers = before === undefined ? [...room, speaker] : room.map((each) => (each === before ? speaker : each));
-  const [next, reigned] = judged({ ...host, speakers }, clock.now);
-  const [clashing, clashes] = clash(next, speaker, segment.hosts);
+  const [reigning, reigned] = judged({ ...host, speakers }, clock.now);
+  const [clashing, clashes] = clash(reigning, speaker, segment.hosts);
   const changes = [...ownChanges(before, speaker, { said, path, rules, speakers }), ...reigned, ...clashes];
   const due = dueOf(clashing, clock.now);
   const hosts = new Map(places).set(placeKey, { ...clashing, due });
-  return tell({ ...segment, hosts, due: Math.min(segment.due, due) }, changes, {
-    now: clock.now,
-    isEssential: isEstablished(speaker),
-  });
+  const next = { ...segment, hosts, due: Math.min(segment.due, due) };
+  return told(next, clock.now, tell(news, changes, isEstablished(speaker)));
 };
 
 const newHost = ({ who }: Said): VirtualHost => {
@@ -212,46 +194,13 @@ const newHost = ({ who }: Said): VirtualHost => {
   return { place, speakers: [], reigns: { 4: NO_REIGN, 6: NO_REIGN }, toldClash: false, due: Number.POSITIVE_INFINITY };
 };
 
-const newsNow = ({ news, clock }: Segment): News => {
-  const second = Math.floor((clock?.now ?? 0) / 1000);
-  return news.second === second ? news : { second, count: 0, diagnoses: 0 };
-};
+/** Tells of changes what is worth telling. @param now - on the segment's clock: silences are told after they began */
+const told = (segment: Segment, now: number, [news, changes]: Told): SegmentStep => [
+  news === segment.news ? segment : { ...segment, news },
+  changes.length === 0 ? NOTHING : changes.map((change) => ({ at: isoAt(now, segment.clock), ...change })),
+];
 
-interface Telling {
-  /** On the segment's clock: silences are told later than they began. */
-  readonly now: number;
-  /** Of senders who are known, or about them. */
-  readonly isEssential: boolean;
-}
-
-const tell = (segment: Segment, changes: readonly SegmentChange[], { now, isEssential }: Telling): SegmentStep => {
-  if (changes.length === 0) return [segment, NOTHING];
-  const told = dated(changes, segment, now);
-  const before = newsNow(segment);
-  const diagnoses = before.diagnoses + changes.filter((each) => each.event === 'digest' && each.diagnosis).length;
-  const news = { ...before, diagnoses };
-  if (isEssential) return [{ ...segment, news }, told];
-  if (news.count >= NEWS_MAX) return untold({ ...segment, news }, changes.length);
-  return [{ ...segment, news: { ...news, count: news.count + changes.length } }, told];
-};
-
-const untold = (segment: Segment, more: number): SegmentStep => {
-  const total = segment.untold + more;
-  const next = { ...segment, untold: total };
-  // The 1st, 10th, 100th … also if several come at once.
-  const isTold = Math.floor(Math.log10(total)) !== Math.floor(Math.log10(segment.untold || 0.1));
-  return isTold ? [next, dated([{ event: 'flood', untold: total }], next, next.clock?.now ?? 0)] : [next, NOTHING];
-};
-
-type Refusal = Extract<SegmentChange, { readonly event: 'refused' }>;
-
-const refuse = (segment: Segment, refused: Omit<Refusal, 'event' | 'times'>, clock: Clock): SegmentStep => {
-  const key = `${refused.why} ${refused.source} ${refused.vhid ?? ''} ${refused.vlan ?? ''}`;
-  const before = segment.refused.get(key);
-  if (before === undefined && segment.refused.size >= REFUSED_MAX) return untold(segment, 1);
-  const times = (before ?? 0) + 1;
-  const next = { ...segment, clock, refused: new Map(segment.refused).set(key, times) };
-  return Number.isInteger(Math.log10(times))
-    ? tell(next, [{ event: 'refused', times, ...refused }], { now: clock.now, isEssential: false })
-    : [next, NOTHING];
+const refuse = (segment: Segment, refused: Refusal, clock: Clock): SegmentStep => {
+  const [refusals, changes] = countRefusal(segment.refusals, refused);
+  return told({ ...segment, refusals }, clock.now, tell(segment.news, changes, false));
 };

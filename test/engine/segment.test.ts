@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { DIAGNOSES_MAX, EMPTY_SEGMENT, hearFrame, NEWS_MAX, passTime } from '../../src/engine/segment.ts';
+import { EMPTY_SEGMENT, hearFrame, passTime } from '../../src/engine/segment.ts';
 import { PLACES_MAX, SPEAKERS_MAX } from '../../src/engine/segment-memory.ts';
+import { DIAGNOSES_MAX, NEWS_MAX } from '../../src/engine/segment-news.ts';
+import { REFUSED_MAX } from '../../src/engine/segment-refusals.ts';
 import { segmentReport } from '../../src/engine/segment-report.ts';
+import { standingsOf } from '../../src/engine/segment-standing.ts';
 import type { LinkType } from '../../src/ports/sniffer.ts';
 import { at, carp, every, farewell, frameOf, HOST, OTHER, only, RULES, START, story, vrrp } from './segment-frames.ts';
 
@@ -11,6 +14,53 @@ const sources = (events: readonly { readonly source: string }[]): readonly strin
   events.map(({ source }) => source);
 
 describe('who is MASTER', () => {
+  test('not whoever speaks with a TTL that nobody takes', () => {
+    const far = { ...OTHER, source: '198.51.100.9', ttl: 64 };
+    const told = story(every(1000, 0, 5000).flatMap((ms) => [carp(HOST, ms), carp(far, ms + 300)]));
+    assert.deepEqual(
+      segmentReport(told.segment).speakers.map(({ source, role }) => [source, role]),
+      [
+        ['192.0.2.11', 'MASTER'],
+        ['198.51.100.9', 'refused'],
+      ],
+    );
+    const [standing] = standingsOf(told.segment);
+    assert.deepEqual(standing?.masters, ['192.0.2.11']);
+    assert.equal(standing?.speakers, 1);
+  });
+
+  test('a forged advert that nobody takes changes nothing about the host in whose name it comes', () => {
+    const forgeries = [carp({ ...HOST, advskew: 200, ttl: 64 }, 4500), farewell({ ...HOST, ttl: 64 }, 4600)];
+    const frames = [...every(1000, 0, 4000).map((ms) => carp(HOST, ms)), ...forgeries, carp(HOST, 5000)];
+    const told = story(frames);
+    assert.deepEqual(only(told, 'master').length, 1);
+    for (const event of ['master-silent', 'rank-changed', 'bow-out'] as const) assert.deepEqual(only(told, event), []);
+    assert.equal(only(told, 'refused')[0]?.why, 'badttl');
+    const [speaker] = segmentReport(told.segment).speakers;
+    assert.deepEqual([speaker?.role, speaker?.ttl, speaker?.adverts], ['MASTER', 255, 6]);
+  });
+
+  test('a host whose adverts were refused is MASTER from the first one that is taken', () => {
+    const far = every(1000, 0, 3000).map((ms) => carp({ ...HOST, ttl: 64 }, ms));
+    const told = story([...far, carp(HOST, 4000)]);
+    assert.deepEqual(
+      only(told, 'master').map((event) => event.at),
+      [at(4000)],
+    );
+  });
+
+  test('a priority without a VLAN is the same wire, and VLAN 1 is another', () => {
+    const frames = (vlans: readonly number[]) =>
+      every(1000, 0, 5000).flatMap((ms) => [carp({ ...HOST, vlans }, ms), carp({ ...OTHER, advskew: 0 }, ms + 300)]);
+    assert.equal(only(story(frames([0])), 'two-masters').length, 1);
+    assert.deepEqual(only(story(frames([1])), 'two-masters'), []);
+    assert.equal(only(story(frames([0])), 'speaker-heard')[0]?.vlan, undefined);
+    // The same where the capture has taken the tag off the frame, and below another tag.
+    const taken = story([{ ...carp(HOST, 0), vlans: [0] }]);
+    assert.equal(only(taken, 'speaker-heard')[0]?.vlan, undefined);
+    assert.equal(only(story([carp({ ...HOST, vlans: [0, 42] }, 0)]), 'speaker-heard')[0]?.vlan, '42');
+  });
+
   test('whoever speaks first is', () => {
     const told = story([carp(HOST, 0)]);
     assert.deepEqual(told.events, [
@@ -275,7 +325,7 @@ describe('bounds', () => {
     const speaker = segmentReport(told.segment).speakers.find(({ source }) => source === HOST.source);
     assert.equal(speaker?.role, 'MASTER');
     assert.equal(speaker?.adverts, 11);
-    assert.ok(told.segment.untold > 4000);
+    assert.ok(told.segment.news.untold > 4000);
     assert.ok(only(told, 'flood').length <= 5);
   });
 
@@ -350,9 +400,52 @@ describe('bounds', () => {
     }
   });
 
-  test('refused packets of endless sources fill no memory', () => {
+  test('refused packets of endless sources fill no memory, are all counted, and hide no later ones', () => {
     const flood = every(1, 0, 2000).map((ms) => carp({ ...forged(ms), ttl: 1 }, ms, 1n));
-    assert.ok(story(flood).segment.refused.size <= 256);
+    const damaged = carp(OTHER, 2001);
+    damaged.data[40] = (damaged.data[40] ?? 0) ^ 1;
+    const far = every(1000, 3000, 12_000).map((ms) => carp({ ...HOST, source: '192.0.2.9', ttl: 64 }, ms));
+    const told = story([...flood, damaged, ...far]);
+    assert.equal(told.segment.refusals.sources.size, REFUSED_MAX);
+    assert.deepEqual(segmentReport(told.segment).refused, { badttl: 2011, badsum: 1 });
+    const later = only(told, 'refused').filter(({ source }) => source === '192.0.2.9');
+    assert.deepEqual(
+      later.map(({ times }) => times),
+      [1, 10],
+    );
+  });
+
+  test('a flood of forged refused packets does not make a known source forgotten', () => {
+    const far = (ms: number) => carp({ ...HOST, source: '192.0.2.9', ttl: 64 }, ms);
+    const flood = every(1, 1000, 2000).map((ms) => carp({ ...forged(ms), ttl: 1 }, ms, 1n));
+    const told = story([far(0), far(1), ...flood, ...every(1000, 3000, 10_000).map(far)]);
+    const known = only(told, 'refused').filter(({ source }) => source === '192.0.2.9');
+    assert.deepEqual(
+      known.map(({ times }) => times),
+      [1, 10],
+    );
+  });
+
+  test('a flood in which each source is heard twice keeps nobody out either', () => {
+    const flood = every(1, 0, 999).flatMap((ms) => [1, 2].map(() => carp({ ...forged(ms), ttl: 1 }, ms, 1n)));
+    const told = story([...flood, carp({ ...HOST, source: '192.0.2.9', ttl: 64 }, 2000)]);
+    assert.equal(told.segment.refusals.sources.size, REFUSED_MAX);
+    assert.equal(only(told, 'refused').at(-1)?.source, '192.0.2.9');
+  });
+
+  test('refused packets of two interfaces of a capture are counted apart', () => {
+    const far = carp({ ...HOST, ttl: 64 }, 0);
+    const told = story([
+      { ...far, interface: 0 },
+      { ...far, interface: 1 },
+    ]);
+    assert.deepEqual(
+      only(told, 'refused').map((event) => [event.interface, event.times]),
+      [
+        [0, 1],
+        [1, 1],
+      ],
+    );
   });
 
   test('a clock that is set back stops nothing, and frames out of order do not go back', () => {
