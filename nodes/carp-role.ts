@@ -17,7 +17,7 @@ import type { CarpEvent } from '../src/engine/status.ts';
 import type { GroupView } from './board.ts';
 import { isTrue, numberIn, oneOf, textIn } from './fields.ts';
 import { DEFAULT_BASE } from './group-settings.ts';
-import { nodeFailure, noGroup } from './node-failure.ts';
+import { nodeFailure, noGroup, tellCatchNodes } from './node-failure.ts';
 import type { Registry } from './registry.ts';
 import { alertOf, messageOf, PAYLOADS } from './role-messages.ts';
 import { mirrorTo } from './role-mirror.ts';
@@ -92,6 +92,16 @@ export const registerRole = (RED: NodeAPI, registry: Registry): void => {
       const findings$ = afterStart(registry, registry.findings$(group.id));
       running.add(findings$.subscribe((finding) => this.send(ports.at(port, alertOf(finding, base())))));
     }
+    running.add(
+      afterStart(registry, view$).subscribe(({ problem, event }) => {
+        const told = `${this.id} problem`;
+        if (problem === undefined) return void registry.memory.delete(told);
+        const now = `${problem.code} ${problem.message}`;
+        if (registry.memory.get(told) === now) return;
+        registry.memory.set(told, now);
+        tellCatchNodes(this, nodeFailure(problem), event === undefined ? {} : ({ carp: event } as NodeMessage));
+      }),
+    );
     const mirror = mirrorTo(RED, this, def, textIn(registry.wantedBy(group.id)?.group));
     if (mirror !== undefined) running.add(view$.subscribe(({ event }) => mirror(event)));
 
@@ -108,7 +118,7 @@ export const registerRole = (RED: NodeAPI, registry: Registry): void => {
       running.unsubscribe();
       // A role that nobody keeps up to date is worse than none.
       mirror?.(undefined);
-      if (removed) registry.memory.delete(this.id);
+      if (removed) for (const told of [this.id, `${this.id} problem`]) registry.memory.delete(told);
       done();
     });
   }

@@ -256,6 +256,28 @@ describe('carp-role', () => {
     assert.deepEqual([payloads(messages), alerts.length], [['BACKUP', 'MASTER'], 1]);
   });
 
+  test('a problem of the group reaches catch nodes with its code, once', async () => {
+    const caught = { id: 'catch', type: 'catch', z: 't', x: 1, y: 1, scope: null, wires: [['out']] };
+    const flow = [tab, group(), role({ wires: [[]] }), caught, sink()];
+    await load(flow);
+    const errors = messagesAt('out');
+    agents.own().tell(PLANT, 'INIT');
+    const problem = { code: 'CARP_NO_INTERFACE', message: 'there is no eth0', remedy: 'ip link' } as const;
+    agents.own().problems$.next({ ...PLANT, problem });
+    agents.own().problems$.next({ ...PLANT, problem });
+    await until(() => errors.length > 0, 'an error');
+    await helper.setFlows(flow, 'full');
+    const later = messagesAt('out');
+    await roles(['INIT']);
+    assert.deepEqual([errors.length, later.length], [1, 0]);
+    const { error, carp } = errors[0] as NodeMessage & { error?: { message: string; code: string }; carp?: CarpEvent };
+    assert.deepEqual(
+      [error?.code, error?.message, carp?.role],
+      ['CARP_NO_INTERFACE', 'Error: there is no eth0: ip link', 'INIT'],
+    );
+    assert.deepEqual(calls('r', 'error'), []);
+  });
+
   test('writes the last event where Function nodes can read it, and takes it back when it goes', async () => {
     const flow = [tab, group(), role({ contextType: 'global' }), role({ id: 's', contextType: 'flow', context: 'x' })];
     await load([...flow, sink()]);
