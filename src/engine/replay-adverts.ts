@@ -6,10 +6,18 @@ import { decodeReplay, encodeReplay } from './replay-codec.ts';
 import { type HeardCounter, ReplayGuard } from './replay-guard.ts';
 import type { ReplayMemory } from './replay-memory.ts';
 import { OwnCounters, REIGNS_MAX, type SeriesSeed } from './replay-own.ts';
-import { emptyTable } from './replay-table.ts';
+import { emptyTable, type SpanTable } from './replay-table.ts';
 import type { ReplayMode } from './settings.ts';
 
 const NO_SPANS = emptyTable(0, 0);
+/** How many spans are written in one go: a millisecond. */
+const PIECE = 4096;
+
+function* inPieces(tables: Iterable<SpanTable>, rest: Uint8Array): Generator<Uint8Array> {
+  for (const spans of tables) yield encodeReplay({ spans, heard: [], reigns: [], peers: undefined });
+  yield rest;
+}
+
 /** How many counters are kept as news; when more come, all is written anew. */
 const NEWS_MAX = 4096;
 
@@ -96,7 +104,7 @@ export class KnownAdverts {
     return { news: () => this.#news(), whole: () => this.#whole() };
   }
 
-  #news(): Uint8Array | undefined {
+  #news(): Iterable<Uint8Array> {
     if (this.#heard === undefined) return this.#whole();
     const { peers } = this.#guard;
     const told = this.#describe();
@@ -104,14 +112,15 @@ export class KnownAdverts {
     const heard = this.#heard;
     const reigns = this.#reigns;
     this.#told(told);
-    if (!isNews && heard.length === 0 && reigns.length === 0) return undefined;
-    return encodeReplay({ spans: NO_SPANS, heard, reigns, peers: isNews ? peers : undefined });
+    if (!isNews && heard.length === 0 && reigns.length === 0) return [];
+    return [encodeReplay({ spans: NO_SPANS, heard, reigns, peers: isNews ? peers : undefined })];
   }
 
-  #whole(): Uint8Array {
+  #whole(): Iterable<Uint8Array> {
     this.#told(this.#describe());
     const { peers } = this.#guard;
-    return encodeReplay({ spans: this.#memory.table, heard: [], reigns: this.#own.reigns, peers });
+    const rest = encodeReplay({ spans: NO_SPANS, heard: [], reigns: this.#own.reigns, peers });
+    return inPieces(this.#memory.tables(PIECE), rest);
   }
 
   #told(peers: string): void {

@@ -58,6 +58,36 @@ interface Queue {
   size: number;
 }
 
+/** A copy of a memory's tables. */
+interface Snapshot extends Omit<SpanTable, 'lone'> {
+  readonly newer: Int32Array;
+  readonly lone: Readonly<Queue>;
+  readonly runs: Readonly<Queue>;
+  readonly most: number;
+}
+
+function* dealt({ low, high, step, recent, newer, lone, runs, most }: Snapshot): Generator<SpanTable> {
+  const [lows, highs] = [halvesOf(low), halvesOf(high)];
+  const size = lone.size + runs.size;
+  let slot = lone.size > 0 ? lone.oldest : runs.oldest;
+  for (let from = 0; from < size; from += most) {
+    const count = Math.min(most, size - from);
+    const table = emptyTable(count, Math.max(0, Math.min(count, lone.size - from)));
+    const [tableLows, tableHighs] = [halvesOf(table.low), halvesOf(table.high)];
+    for (let i = 0; i < count; i += 1) {
+      tableLows[2 * i] = lows[2 * slot] ?? 0;
+      tableLows[2 * i + 1] = lows[2 * slot + 1] ?? 0;
+      tableHighs[2 * i] = highs[2 * slot] ?? 0;
+      tableHighs[2 * i + 1] = highs[2 * slot + 1] ?? 0;
+      table.step[i] = step[slot] ?? 0;
+      table.recent[i] = recent[slot] ?? 0;
+      const next = newer[slot] ?? NONE;
+      slot = next === NONE ? runs.oldest : next;
+    }
+    yield table;
+  }
+}
+
 interface Found {
   readonly heard: boolean;
   /** A run that has this number among its last ones, but did not hear it. */
@@ -148,22 +178,22 @@ export class ReplayMemory {
 
   /** All spans, as a copy. */
   get table(): SpanTable {
-    const table = emptyTable(this.#size, this.#lone.size);
-    const [low, high] = [halvesOf(table.low), halvesOf(table.high)];
-    const [lows, highs] = [halvesOf(this.#low), halvesOf(this.#high)];
-    const newer = this.#newer;
-    let at = 0;
-    for (const queue of [this.#lone, this.#runs])
-      for (let slot = queue.oldest; slot !== NONE; slot = newer[slot] ?? NONE) {
-        low[2 * at] = lows[2 * slot] ?? 0;
-        low[2 * at + 1] = lows[2 * slot + 1] ?? 0;
-        high[2 * at] = highs[2 * slot] ?? 0;
-        high[2 * at + 1] = highs[2 * slot + 1] ?? 0;
-        table.step[at] = this.#step[slot] ?? 0;
-        table.recent[at] = this.#recent[slot] ?? 0;
-        at += 1;
-      }
+    const [table = emptyTable(0, 0)] = this.tables(Math.max(1, this.#size));
     return table;
+  }
+
+  /** The same in tables of at most so many spans. They may be taken one by one, whatever is heard meanwhile. */
+  tables(most: number): Iterable<SpanTable> {
+    return dealt({
+      low: this.#low.slice(),
+      high: this.#high.slice(),
+      step: this.#step.slice(),
+      recent: this.#recent.slice(),
+      newer: this.#newer.slice(),
+      lone: { ...this.#lone },
+      runs: { ...this.#runs },
+      most,
+    });
   }
 
   /** Takes spans over from another memory, as the newest; one that begins where another does is left out. */

@@ -8,10 +8,13 @@ export interface ReplayPlace {
 
 /** Who has something to be kept. It is asked when the time has come, so that nothing is written for each advert. */
 export interface ReplaySource {
-  /** What is new since this or `whole` was last asked; `undefined`: nothing. */
-  readonly news: () => Uint8Array | undefined;
-  /** All there is. */
-  readonly whole: () => Uint8Array;
+  /** What is new since this or `whole` was last asked; no pieces: nothing. */
+  readonly news: () => Iterable<Uint8Array>;
+  /**
+   * All there is at this moment, in pieces that make one text. They may be taken one by one, with other work in between, so
+   * that nobody waits until all of it is made.
+   */
+  readonly whole: () => Iterable<Uint8Array>;
 }
 
 /** What is kept for one place. Nothing of it throws, and nothing waits for a disk except `found`. */

@@ -23,6 +23,10 @@ const ETH0: ReplayPlace = { interface: 'eth0', vhid: vhid(10) };
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const bytes = (words: string): Uint8Array => Buffer.from(words);
 
+/** As a large memory is handed over. */
+const inPieces = (whole: Uint8Array): readonly Uint8Array[] =>
+  Array.from({ length: Math.ceil(whole.length / 100) }, (_, i) => whole.subarray(100 * i, 100 * (i + 1)));
+
 interface Bench {
   readonly folder: string;
   readonly file: string;
@@ -61,12 +65,12 @@ const bench = (t: TestContext, name = 'state'): Bench => {
           asked += 1;
           const news = all.slice(told);
           told = all.length;
-          return news.length === 0 ? undefined : bytes(`+${news}`);
+          return news.length === 0 ? [] : [bytes(`+${news}`)];
         },
         whole: () => {
           asked += 1;
           told = all.length;
-          return bytes(`=${all}`);
+          return inPieces(bytes(`=${all}`));
         },
       });
       return {

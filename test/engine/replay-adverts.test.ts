@@ -38,8 +38,8 @@ const disk = () => {
     archive,
     urgent: () => urgent,
     write: (whole = false) => {
-      const news = whole ? source?.whole() : source?.news();
-      if (news !== undefined) kept = whole ? [news] : [...kept, news];
+      const pieces = [...((whole ? source?.whole() : source?.news()) ?? [])];
+      if (pieces.length > 0) kept = [...(whole ? [] : kept), Buffer.concat(pieces)];
     },
     size: () => kept.reduce((sum, { length }) => sum + length, 0),
   };

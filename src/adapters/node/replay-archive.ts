@@ -9,6 +9,7 @@
 import { constants, readFileSync, renameSync, statSync } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Log } from '../../ports/log.ts';
 import type { ReplayArchive, ReplayPlace, ReplayRecord, ReplaySource } from '../../ports/replay.ts';
@@ -36,6 +37,16 @@ const FILE_BYTES_MAX = 8 * 2 ** 20;
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+
+/** Between two pieces, whatever is due is done: an advert does not wait until a large file is made. */
+const gathered = async (pieces: Iterable<Uint8Array>): Promise<Uint8Array> => {
+  const all: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (all.length > 0) await setImmediate();
+    all.push(piece);
+  }
+  return Buffer.concat(all);
+};
 
 class ReplayFile implements ReplayRecord {
   readonly found: readonly Uint8Array[];
@@ -147,8 +158,8 @@ class ReplayFile implements ReplayRecord {
   }
 
   async #add(): Promise<void> {
-    const news = this.#source.news();
-    if (news === undefined) return;
+    const news = await gathered(this.#source.news());
+    if (news.length === 0) return;
     const bytes = frame(news);
     // Not created: a file that somebody has removed is written as a whole.
     const handle = await open(this.#file, constants.O_WRONLY | constants.O_APPEND);
@@ -162,7 +173,7 @@ class ReplayFile implements ReplayRecord {
 
   /** The old file stays until the new one is there. */
   async #replace(): Promise<void> {
-    const whole = this.#source.whole();
+    const whole = await gathered(this.#source.whole());
     const temporary = `${this.#file}.${process.pid}.new`;
     // One level. Not `recursive`: Node 20 then tries for ever where the system says ENOENT (in /proc).
     await mkdir(this.#options.folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
