@@ -153,6 +153,33 @@ for (const [title, line, expected] of [
     for (const [key, value] of Object.entries(expected)) assert.deepEqual(group[key as keyof GroupConfig], value, key);
   });
 
+test('a value that a script chooses when it runs is told where it stands, and a password is not shown for that', () => {
+  const imported = importText(
+    'ucarp',
+    [
+      'SKEW=10',
+      'PREEMPT=-P',
+      'PASS=hush-one',
+      'if [ "$(hostname)" = b ]; then SKEW=100; PREEMPT=; PASS=hush-two; fi',
+      'OPTS="-s 192.0.2.2 -k $SKEW"',
+      'ucarp -i eth0 -v 1 -p "$PASS" -a 192.0.2.9 $OPTS $PREEMPT',
+    ].join('\n'),
+  );
+  assert.equal(only(imported).advskew, 100);
+  assert.match(imported.yaml, /# -k: the variable SKEW has several values .*\(10, 100\).*\n +advskew: 100\n/);
+  assertRemark(imported, /-p: the variable PASS has several values in this script: this is/);
+  // The word that it would be is not there.
+  assertRemark(imported, /^# the variable PREEMPT has several values/m);
+  assert.doesNotMatch(imported.yaml, /^ *#.*hush/m);
+  const plain = importText('ucarp', 'SKEW=10\nucarp -i eth0 -v 1 -p x -a 192.0.2.9 -k $SKEW');
+  assert.doesNotMatch(plain.yaml, /several/);
+});
+
+test('a passfile that is imported says what becomes of a carriage return in it', () => {
+  const { yaml } = importText('ucarp', 'ucarp -i e -v 7 -o /etc/x -a 192.0.2.1');
+  assert.match(yaml, /# A carriage return .*is a part of the password for ucarp(.*\n)+? +passfile: \/etc\/x\n/);
+});
+
 test('programs that only name ucarp start none', () => {
   const text = 'pkill ucarp\nif [ -x /usr/sbin/ucarp ]; then echo ucarp -v 1; fi\nwhich ucarp\n';
   assert.equal(importText('ucarp', text).groups, 0);
@@ -270,6 +297,48 @@ test('OpenBSD: without carpnodes, preempt comes from sysctl.conf, and a later -c
   );
   const group = only(imported);
   assert.deepEqual([group.name, group.addresses, group.peers, group.preempt], ['carp0', ['192.0.2.1/24'], [], true]);
+});
+
+test('OpenBSD: without carpdev, the interface is the one whose own file has an address of the subnet', () => {
+  const files = [
+    { name: '/etc/hostname.carp0', text: 'inet 192.0.2.100 255.255.255.0 NONE vhid 1 pass x\n' },
+    { name: '/etc/hostname.em1', text: 'inet 198.51.100.2 255.255.255.0\n' },
+    { name: '/etc/hostname.em0', text: 'inet 192.0.2.11 255.255.255.0 192.0.2.255 description "the lan"\nup\n' },
+  ];
+  const found = importConfig('hostname.if', files, { type: 'inline' });
+  assert.deepEqual([only(found).interface, only(found).addresses], ['em0', ['192.0.2.100/24']]);
+  assertRemark(found, /The one with an address of the same subnet, as OpenBSD finds it for carp0/);
+  assertRemark(found, /hostname\.em0: lines that are not about shared addresses were left out: 1-2/);
+  const alone = importConfig('hostname.if', files.slice(0, 2), { type: 'inline' });
+  assert.equal(only(alone).interface, 'eth0');
+  assertRemark(alone, /Not told: carp0 takes the interface with an address of the same subnet\. Name it/);
+});
+
+test('keepalived: a number that cannot be read is told with what was taken instead', () => {
+  const imported = importText(
+    'keepalived',
+    'vrrp_script c {\nscript /c\ninterval 2s\nweight 0x5\n}\nvrrp_instance A {\ninterface eth0\nvirtual_router_id 5\n' +
+      'priority 0x10\nadvert_int fast\npreempt_delay 1m\ntrack_script {\nc weight many\n}\n}\n',
+  );
+  const { advskew, advbase, preemptDelay } = only(imported);
+  assert.deepEqual([advskew, advbase, preemptDelay], [155, 1, 0]);
+  assertRemark(imported, /line 9: priority 0x10: no plain decimal number; the default of keepalived, 100, was taken/);
+  assertRemark(imported, /line 10: advert_int fast: no plain decimal number; it was left out/);
+  assertRemark(imported, /line 11: preempt_delay 1m: no plain/);
+  assertRemark(imported, /line 3: interval 2s: no plain decimal number; 1 was taken/);
+  assertRemark(imported, /line 4: weight 0x5: no plain decimal number; 0 was taken/);
+  assertRemark(imported, /line 13: c weight many: its weight is no plain decimal number; 0 was taken/);
+  assert.doesNotMatch(importText('keepalived', 'vrrp_instance A {\nvirtual_router_id 5\n}\n').yaml, /plain/);
+});
+
+test('keepalived: a password is called sent in the clear where it is, and not with AH', () => {
+  const text = (type: string): string =>
+    `vrrp_instance A {\ninterface eth0\nvirtual_router_id 5\nauthentication {\nauth_type ${type}\nauth_pass 12345678\n}\n}\n`;
+  assertRemark(importText('keepalived', text('PASS')), /line 6: keepalived sends auth_pass in the clear/);
+  const ah = importText('keepalived', text('AH'));
+  assert.doesNotMatch(ah.yaml, /in the clear/);
+  assertRemark(ah, /line 6: auth_type AH: keepalived signs with auth_pass and does not send it/);
+  assert.equal(only(ah).pass, '12345678');
 });
 
 test('keepalived: an instance becomes a group, its priority turned around, and all that moves with it', () => {

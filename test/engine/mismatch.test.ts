@@ -237,7 +237,7 @@ test('a source that makes another mistake than before is looked at again within 
 
 for (const [title, forgedEachSecond] of [
   ['now and then', 3],
-  ['in a flood', 200],
+  ['in a flood', 80],
 ] as const)
   test(`adverts that are forged ${title} under a peer's own address do not blot out what was found of it`, async () => {
     const lan = virtualLan();

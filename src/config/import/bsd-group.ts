@@ -1,5 +1,5 @@
 /** A group as the lines of a BSD system build it up, one after the other: later values replace earlier ones. */
-import { type Cidr, type Family, parseAddress, sameAddress } from '../../protocol/address.ts';
+import { type Cidr, type Family, isInSubnet, parseAddress, sameAddress } from '../../protocol/address.ts';
 import { PASSWORD_LENGTH_MAX } from '../../protocol/constants.ts';
 import { type GroupDraft, type Remark, type Secret, type Setting, setting } from './draft.ts';
 import { cidrText } from './ifconfig.ts';
@@ -13,6 +13,12 @@ const ORDER = ['interface', 'vhid', 'addresses', 'peers', 'advbase', 'advskew'];
 /** As many as a group of ours may have. */
 export const ADDRESSES_MAX = 256;
 export const TOO_MANY = `it has more than ${ADDRESSES_MAX} addresses; the others were left out, so it will not agree with other hosts`;
+
+/** An address that an interface of the host has, as far as the files tell. */
+export interface OwnAddress {
+  readonly device: string;
+  readonly cidr: Cidr;
+}
 
 export class BsdGroup {
   readonly #name: string;
@@ -50,6 +56,24 @@ export class BsdGroup {
 
   replaceInterface(device: string, ...remarks: readonly Remark[]): void {
     this.#values.set('interface', setting('interface', device, ...remarks));
+  }
+
+  /**
+   * Where the interface is not told, both systems look for one that has an address of the same subnet, and so does this.
+   * @param system - whose configuration it is
+   */
+  findParent(own: readonly OwnAddress[], { system, told }: { readonly system: string; readonly told: string }): void {
+    const parent = own.find(({ cidr }) => this.#addresses.some(({ address }) => isInSubnet(address, cidr)));
+    if (parent === undefined)
+      this.replaceInterface(
+        'eth0',
+        `Not told: ${told} takes the interface with an address of the same subnet. Name it.`,
+      );
+    else
+      this.replaceInterface(
+        parent.device,
+        `The one with an address of the same subnet, as ${system} finds it for ${told}.`,
+      );
   }
 
   number(key: string, text: string, where: string): void {

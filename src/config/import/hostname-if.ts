@@ -1,5 +1,6 @@
 /** OpenBSD: hostname.if(5) of carp(4) interfaces (the name of the file tells which), and lines of sysctl.conf(5). */
-import { BsdGroup } from './bsd-group.ts';
+import type { Cidr } from '../../protocol/address.ts';
+import { BsdGroup, type OwnAddress } from './bsd-group.ts';
 import type { Draft, GroupDraft, Remark, Setting } from './draft.ts';
 import { setting } from './draft.ts';
 import { addressWord, prefixOfMask, wholePrefix } from './ifconfig.ts';
@@ -59,15 +60,13 @@ class CarpInterface {
   readonly #name: string;
   #nodes: { readonly line: number; readonly list: readonly Node[] } | undefined;
   #empty = true;
+  #hasParent = false;
 
   constructor(name: string, place: Place) {
     this.#name = name;
     this.#place = place;
     this.#group = new BsdGroup(name);
-    this.#group.replaceInterface(
-      'eth0',
-      'Not told (carpdev). Name the interface that has an address of the same subnet.',
-    );
+    this.#group.replaceInterface('eth0');
   }
 
   /** @returns whether the line is about CARP */
@@ -85,39 +84,19 @@ class CarpInterface {
       this.#group.remark(`${this.#place(line)}: ${show(first)}: shared addresses have to be written out`);
       return true;
     }
-    const values = new Map<string, string>();
-    const unknown: string[] = [];
-    const addresses: ReturnType<typeof addressWord>[] = [];
-    let positional: string | undefined;
-    let previous = '';
-    for (let i = 0; i < words.length; i += 1) {
-      const word = words[i] ?? '';
-      if (Object.hasOwn(WITH_VALUE, word)) {
-        i += 1;
-        this.#option(word, words[i] ?? '', line, values);
-      } else if (REMOVED.test(word)) {
+    const { addresses, unknown } = readWords(words, {
+      option: (word, value) => this.#option(word, value, line),
+      removed: (word) => {
         if (word === '-carppeer') this.#group.dropPeers(4);
         else this.#group.remark(`${this.#place(line)}: ${word}: nothing to do`);
-        if (word === '-group' || word === '-alias') i += 1;
-      } else if (isMask(word, previous, addresses.length > 0)) positional ??= word;
-      else if (addressWord(word) !== undefined) {
-        // After address and mask comes the broadcast address.
-        if (addresses.length === 0 || FLAGS.has(previous)) addresses.push(addressWord(word));
-      } else if (!FLAGS.has(word)) unknown.push(word);
-      previous = word;
-    }
-    for (const found of addresses) {
-      if (found === undefined) continue;
-      const { address, prefix } = found;
-      const told = values.get('prefixlen') ?? values.get('netmask') ?? positional ?? '';
-      const length = address.family === 4 ? prefixOfMask(told) : /^\d{1,3}$/.test(told) ? Number(told) : undefined;
-      this.#group.address({ address, prefix: prefix ?? length ?? (address.family === 6 ? 64 : wholePrefix(address)) });
-    }
+      },
+    });
+    for (const cidr of addresses) this.#group.address(cidr);
     if (unknown.length > 0) this.#group.remark(`${this.#place(line)}: not understood: ${showWords(words)}`);
     return true;
   }
 
-  #option(word: string, value: string, line: number, values: Map<string, string>): void {
+  #option(word: string, value: string, line: number): void {
     const group = this.#group;
     const where = this.#place(line);
     switch (word) {
@@ -131,6 +110,7 @@ class CarpInterface {
         break;
       case 'carpdev':
         group.replaceInterface(value);
+        this.#hasParent = true;
         break;
       case 'carppeer':
         group.peer(value, where);
@@ -144,8 +124,6 @@ class CarpInterface {
         break;
       case 'netmask':
       case 'prefixlen':
-        values.set(word, value);
-        break;
       case 'broadcast':
         break;
       default:
@@ -153,8 +131,11 @@ class CarpInterface {
     }
   }
 
-  drafts(shared: readonly Setting[]): readonly GroupDraft[] {
+  /** @param own - addresses of other interfaces */
+  drafts(shared: readonly Setting[], own: readonly OwnAddress[]): readonly GroupDraft[] {
     if (this.#empty) return [];
+    // carp(4) without carpdev.
+    if (!this.#hasParent) this.#group.findParent(own, { system: 'OpenBSD', told: this.#name });
     const nodes = this.#nodes;
     if (nodes === undefined) return [this.#group.draft(shared)];
     const whole = this.#group.draft(shared);
@@ -187,12 +168,58 @@ class CarpInterface {
   }
 }
 
+interface Told {
+  readonly addresses: readonly Cidr[];
+  readonly unknown: readonly string[];
+}
+
+/** Takes one line apart. */
+const readWords = (
+  words: readonly string[],
+  tell: { readonly option: (word: string, value: string) => void; readonly removed: (word: string) => void },
+): Told => {
+  const unknown: string[] = [];
+  const found: NonNullable<ReturnType<typeof addressWord>>[] = [];
+  const lengths = new Map<string, string>();
+  let positional: string | undefined;
+  let previous = '';
+  for (let i = 0; i < words.length; i += 1) {
+    const word = words[i] ?? '';
+    const address = addressWord(word);
+    if (Object.hasOwn(WITH_VALUE, word)) {
+      i += 1;
+      const value = words[i] ?? '';
+      if (word === 'netmask' || word === 'prefixlen') lengths.set(word, value);
+      tell.option(word, value);
+    } else if (REMOVED.test(word)) {
+      tell.removed(word);
+      if (word === '-group' || word === '-alias') i += 1;
+    } else if (isMask(word, previous, found.length > 0)) positional ??= word;
+    else if (address !== undefined) {
+      // After address and mask comes the broadcast address.
+      if (found.length === 0 || FLAGS.has(previous)) found.push(address);
+    } else if (!FLAGS.has(word)) unknown.push(word);
+    previous = word;
+  }
+  const told = lengths.get('prefixlen') ?? lengths.get('netmask') ?? positional ?? '';
+  const addresses = found.map(({ address, prefix }): Cidr => {
+    const length = address.family === 4 ? prefixOfMask(told) : /^\d{1,3}$/.test(told) ? Number(told) : undefined;
+    return { address, prefix: prefix ?? length ?? (address.family === 6 ? 64 : wholePrefix(address)) };
+  });
+  return { addresses, unknown };
+};
+
 /** `255.255.255.0` or `0xffffff00` after an IPv4 address, `64` after an IPv6 address. */
 const isMask = (word: string, previous: string, hasAddress: boolean): boolean =>
   hasAddress && addressWord(previous) !== undefined && (/^\d{1,3}$/.test(word) || prefixOfMask(word) !== undefined);
 
 /** `hostname.carp0`, also with a folder before it and a suffix of a backup behind it. */
 const nameOf = ({ name }: Source): string | undefined => /(?:^|[/.])(carp\d+)(?=[^/]*$)/.exec(name)?.[1];
+
+/** `hostname.em0`: the interface below, which may have an address of the subnet. */
+const deviceOf = ({ name }: Source): string | undefined => /(?:^|\/)hostname\.([a-z]+\d+)$/.exec(name)?.[1];
+
+const NOTHING = { option: () => undefined, removed: () => undefined };
 
 const LINE_WITH_CARP = /\b(vhid|carpdev|carpnodes|carppeer)\b/;
 
@@ -201,6 +228,7 @@ export const importHostnameIf = (sources: readonly Source[]): Draft => {
   const tail: Remark[] = [];
   const sysctls: Sysctl[] = [];
   const interfaces: CarpInterface[] = [];
+  const own: OwnAddress[] = [];
   const used = new Set<string>(sources.flatMap((source) => nameOf(source) ?? []));
   for (const source of sources) {
     const place = placeIn(source, sources);
@@ -213,6 +241,10 @@ export const importHostnameIf = (sources: readonly Source[]): Draft => {
     const others = told.filter(({ line }) => !settled.sysctls.some((each) => each.line === line));
     const known = nameOf(source);
     if (known === undefined && !others.some(({ text }) => LINE_WITH_CARP.test(text))) {
+      const device = deviceOf(source);
+      if (device !== undefined)
+        for (const { text } of others)
+          own.push(...readWords(wordsOf(text), NOTHING).addresses.map((cidr) => ({ device, cidr })));
       tail.push(
         ...unrelatedRemark(
           others.map(({ line }) => line),
@@ -242,7 +274,7 @@ export const importHostnameIf = (sources: readonly Source[]): Draft => {
   return {
     head: [...HEAD, ...remarks],
     host,
-    groups: interfaces.flatMap((each) => each.drafts(shared)),
+    groups: interfaces.flatMap((each) => each.drafts(shared, own)),
     tail: [...tail, ...rest],
   };
 };

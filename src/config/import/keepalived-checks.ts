@@ -1,7 +1,7 @@
 /** `vrrp_script`, `track_script`, `track_interface` and `track_process` of keepalived.conf(5) as checks of a group. */
 import type { Remark } from './draft.ts';
 import { commandOf } from './keepalived-hooks.ts';
-import type { Line } from './keepalived-text.ts';
+import { type Line, Numbers, numberOf } from './keepalived-text.ts';
 import { type Place, show, showWords } from './source.ts';
 
 /** One entry of `track`, as the configuration file has it. */
@@ -38,14 +38,11 @@ export interface Watched {
 const FAULT_WEIGHT = 240;
 const WEIGHT_MAX = 253;
 
-const numberOf = (text: string | undefined, otherwise: number): number =>
-  text !== undefined && /^[+-]?\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : otherwise;
-
 const within = (value: number, min: number, max: number): number => Math.min(max, Math.max(min, value));
 
-const common = (block: readonly Line[]) => {
+const common = (block: readonly Line[], numbers: Numbers) => {
   const value = (word: string, otherwise: number): number =>
-    numberOf(block.findLast(({ words }) => words[0] === word)?.words[1], otherwise);
+    numbers.of(block, word, `${otherwise} was taken`) ?? otherwise;
   return {
     every: within(value('interval', 1), 0.001, 86_400),
     rise: within(Math.trunc(value('rise', 1)), 1, 1000),
@@ -79,7 +76,9 @@ export const readChecks = (
       const remarks = block
         .filter((each) => !known.has(each.words[0] ?? ''))
         .map((each) => `${place(each.line)}: ${showWords(each.words)}: ${reasonOf(each.words[0] ?? '')}`);
-      const { weight, ...times } = common(block);
+      const numbers = new Numbers(place);
+      const { weight, ...times } = common(block, numbers);
+      remarks.push(...numbers.remarks);
       const command = isScript ? commandOf(text) : ['pgrep', '-x', text.split('/').at(-1)?.slice(0, 15) ?? text];
       (isScript ? scripts : processes).set(name, {
         check: { name: name.slice(0, 64), command, ...times },
@@ -124,7 +123,10 @@ export const watchedBy = (instance: readonly Line[], { scripts, processes }: Che
       const [name = '', ...rest] = words;
       const known = find(name);
       const at = rest.indexOf('weight');
-      const weight = at === -1 ? (known?.weight ?? 0) : numberOf(rest[at + 1], 0);
+      const told = at === -1 ? known?.weight : numberOf(rest[at + 1]);
+      const weight = told ?? 0;
+      if (at !== -1 && told === undefined)
+        remarks.push(`${place(line)}: ${showWords(words)}: its weight is no plain decimal number; 0 was taken`);
       if (known === undefined) remarks.push(`${place(line)}: ${showWords(words)}: not found in these files`);
       else if (rest.includes('reverse'))
         remarks.push(`${place(line)}: ${showWords(words)}: a check that is good when it fails has no equivalent`);

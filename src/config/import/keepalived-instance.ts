@@ -3,10 +3,13 @@ import { type GroupDraft, type Remark, type Setting, setting, settings } from '.
 import { type Addresses, readAddresses } from './keepalived-addresses.ts';
 import { type Checks, type Watched, watchedBy } from './keepalived-checks.ts';
 import { hooksOf } from './keepalived-hooks.ts';
-import { conditionalRemark, type Line, numberOf, quoted, unconditional } from './keepalived-text.ts';
+import { conditionalRemark, type Line, Numbers, quoted, unconditional } from './keepalived-text.ts';
 import { type Place, show } from './source.ts';
 
 const SKEW_MAX = 254;
+/** Of keepalived, for an instance that tells none. */
+const PRIORITY = 100;
+const LEFT_OUT = 'it was left out, and the default of carp holds';
 
 /** What keepalived says of all instances in `global_defs`. */
 export interface Defaults {
@@ -97,7 +100,8 @@ const peersOf = (
 };
 
 const secretOf = (block: readonly Line[], place: Place): Pick<GroupDraft, 'secret' | 'remarks'> => {
-  const pass = lineOf(lineOf(block, 'authentication')?.block ?? [], 'auth_pass');
+  const authentication = lineOf(block, 'authentication')?.block ?? [];
+  const pass = lineOf(authentication, 'auth_pass');
   const password = pass?.words[1];
   const why = 'CARP signs adverts with a password that is never sent';
   if (pass === undefined || password === undefined)
@@ -106,7 +110,11 @@ const secretOf = (block: readonly Line[], place: Place): Pick<GroupDraft, 'secre
     };
   return {
     secret: { password: Buffer.from(password).subarray(0, 8).toString(), place: place(pass.line) },
-    remarks: [`${place(pass.line)}: keepalived sends auth_pass in the clear; ${why}: take a new one`],
+    remarks: [
+      textOf(authentication, 'auth_type') === 'AH'
+        ? `${place(pass.line)}: auth_type AH: keepalived signs with auth_pass and does not send it, as CARP does; of it, 8 bytes count, and 19 here`
+        : `${place(pass.line)}: keepalived sends auth_pass in the clear; ${why}: take a new one`,
+    ],
   };
 };
 
@@ -118,16 +126,19 @@ export const groupOf = (name: string, instance: Line, around: Surroundings): Gro
   );
   const addresses: Addresses = readAddresses(block, textOf(block, 'interface'), place);
   const watched = watchedBy(block, checks, place);
-  const priority = numberOf(textOf(block, 'priority')) ?? 100;
+  const numbers = new Numbers(place);
+  const number = (word: string, otherwise: string) => numbers.of(block, word, otherwise);
+  const priority = number('priority', `the default of keepalived, ${PRIORITY}, was taken`) ?? PRIORITY;
   const bonus = watched.bonus === 0 ? '' : `, and ${watched.bonus} for checks that add to it while all is well`;
   const preempts = lineOf(block, 'nopreempt') === undefined;
-  const delay = numberOf(textOf(block, 'preempt_delay'));
+  const delay = number('preempt_delay', LEFT_OUT);
   const { peers, remarks: peerRemarks } = peersOf(block, place);
   const source = textOf(block, 'unicast_src_ip') ?? textOf(block, 'mcast_src_ip');
-  const refresh = numberOf(textOf(block, 'garp_master_refresh')) ?? defaults.refresh;
-  const dead = numberOf(textOf(block, 'down_timer_adverts'));
+  const refresh = number('garp_master_refresh', LEFT_OUT) ?? defaults.refresh;
+  const interval = number('advert_int', LEFT_OUT);
+  const dead = number('down_timer_adverts', LEFT_OUT);
   const vmac = lineOf(block, 'use_vmac');
-  const vhid = numberOf(textOf(block, 'virtual_router_id'));
+  const vhid = number('virtual_router_id', 'write the right one');
   const device = textOf(block, 'interface');
   const sync = syncOf.get(name);
   const hooks = hooksOf(name, priority, block, place);
@@ -154,7 +165,7 @@ export const groupOf = (name: string, instance: Line, around: Surroundings): Gro
       source !== undefined && setting('source', source),
       peers.length > 0 && setting('peers', peers),
       sync !== undefined && setting('sync', sync),
-      advbaseOf(numberOf(textOf(block, 'advert_int'))),
+      advbaseOf(interval),
       setting('advskew', skewOf(priority, watched), `priority ${priority}${bonus}`),
       dead !== undefined && setting('deadratio', dead),
       preempts && setting('preempt', true, 'keepalived preempts unless it is told nopreempt.'),
@@ -177,6 +188,7 @@ export const groupOf = (name: string, instance: Line, around: Surroundings): Gro
       ...(priority === 255
         ? ['priority 255 is that of an owner of the addresses, who is MASTER at once; here it waits like all others']
         : []),
+      ...numbers.remarks,
       ...secretRemarks,
       ...addresses.others,
       ...peerRemarks,

@@ -3,7 +3,8 @@
  * run or included. Pure, bounded, never throws.
  */
 
-import { show, showWords } from './source.ts';
+import type { Remark } from './draft.ts';
+import { type Place, show, showWords } from './source.ts';
 
 export interface Line {
   /** From 1. */
@@ -164,6 +165,25 @@ export const conditionalRemark = (line: Line): string =>
 /** As it is quoted in a remark. */
 export const quoted = ({ words, block }: Line): string => `${showWords(words)}${block === undefined ? '' : ' { … }'}`;
 
+/** Tells numbers that are there and cannot be read: what is taken instead of them must not be taken in silence. */
+export class Numbers {
+  readonly remarks: Remark[] = [];
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** The value of the last line with this word. @param otherwise - what happens without it, for people */
+  of(block: readonly Line[], word: string, otherwise: string): number | undefined {
+    const found = block.findLast(({ words }) => words[0] === word);
+    const value = numberOf(found?.words[1]);
+    if (found !== undefined && value === undefined)
+      this.remarks.push(`${this.#place(found.line)}: ${quoted(found)}: no plain decimal number; ${otherwise}`);
+    return value;
+  }
+}
+
 /** A plain decimal number. */
 export const numberOf = (text: string | undefined): number | undefined =>
-  text !== undefined && /^-?\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : undefined;
+  text !== undefined && /^[+-]?\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : undefined;

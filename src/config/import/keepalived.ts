@@ -2,7 +2,15 @@
 import { type Draft, type GroupDraft, type Remark, type Setting, setting } from './draft.ts';
 import { readChecks } from './keepalived-checks.ts';
 import { type Defaults, groupOf, merged } from './keepalived-instance.ts';
-import { conditionalRemark, type Line, numberOf, quoted, readKeepalived, unconditional } from './keepalived-text.ts';
+import {
+  conditionalRemark,
+  type Line,
+  Numbers,
+  numberOf,
+  quoted,
+  readKeepalived,
+  unconditional,
+} from './keepalived-text.ts';
 import { GROUPS_MAX } from './settle.ts';
 import { type Place, placeIn, type Source } from './source.ts';
 
@@ -16,11 +24,13 @@ const HEAD: readonly Remark[] = [
 
 const defaultsOf = (top: readonly Line[], place: Place, tail: Remark[]): Defaults => {
   const host: Setting[] = [];
+  const numbers = new Numbers(place);
   let refresh: number | undefined;
   for (const { block = [] } of top.filter(({ words }) => words[0] === 'global_defs'))
     for (const line of block) {
       const [word, value] = line.words;
-      if (word === 'vrrp_garp_master_refresh') refresh = numberOf(value);
+      if (word === 'vrrp_garp_master_refresh')
+        refresh = numbers.of([line], word, 'it was left out, and the default of carp holds');
       else if (word === 'vrrp_startup_delay' && numberOf(value) !== undefined)
         host.push(setting('startDelay', numberOf(value), `${place(line.line)}: vrrp_startup_delay`));
       else if (word === 'router_id')
@@ -31,6 +41,7 @@ const defaultsOf = (top: readonly Line[], place: Place, tail: Remark[]): Default
         tail.push(`${place(line.line)}: ${quoted(line)}: hooks and checks run as the user of the agent`);
       else tail.push(`${place(line.line)}: ${quoted(line)}: no equivalent`);
     }
+  tail.push(...numbers.remarks);
   return { host, refresh };
 };
 

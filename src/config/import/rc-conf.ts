@@ -2,8 +2,8 @@
  * FreeBSD: rc.conf(5) with carp(4) of FreeBSD 10 and later (`vhid` on an address of the interface), with the carpN
  * interfaces of FreeBSD 9 and earlier, and the lines of sysctl.conf(5) and loader.conf(5) that are about CARP.
  */
-import { type Cidr, isInSubnet } from '../../protocol/address.ts';
-import { BsdGroup, type Place as Placed } from './bsd-group.ts';
+import type { Cidr } from '../../protocol/address.ts';
+import { BsdGroup, type OwnAddress, type Place as Placed } from './bsd-group.ts';
 import type { Draft, Remark, Setting } from './draft.ts';
 import { setting } from './draft.ts';
 import { addressWord, expandRange, prefixOfMask, wholePrefix } from './ifconfig.ts';
@@ -90,7 +90,7 @@ const UNDERSCORE = 'rc.conf has _ where the name of an interface has a dot or th
 
 class Import {
   readonly #groups = new Map<string, BsdGroup>();
-  readonly #own: { device: string; cidr: Cidr }[] = [];
+  readonly #own: OwnAddress[] = [];
   readonly #sysctls: Sysctl[] = [];
   readonly #tail: Remark[] = [];
   readonly #sources: readonly Source[];
@@ -189,7 +189,10 @@ class Import {
 
   draft(): Draft {
     const groups = [...this.#groups.values()];
-    for (const group of groups) if (/^carp\d+$/.test(group.interface)) this.#findParent(group);
+    // FreeBSD 9 and earlier.
+    for (const group of groups)
+      if (/^carp\d+$/.test(group.interface))
+        group.findParent(this.#own, { system: 'FreeBSD', told: show(group.interface) });
     const { host, group: common, remarks, tail } = bsdSysctls(this.#sysctls, 'freebsd');
     const shared: readonly Setting[] = [
       ...common,
@@ -205,17 +208,6 @@ class Import {
       groups: groups.map((group) => group.draft(shared)),
       tail: [...this.#tail, ...tail],
     };
-  }
-
-  /** FreeBSD 9 and earlier look for the interface that has an address of the subnet. */
-  #findParent(group: BsdGroup): void {
-    const parent = this.#own.find(({ cidr }) => group.addresses.some(({ address }) => isInSubnet(address, cidr)));
-    group.replaceInterface(
-      parent?.device ?? 'eth0',
-      parent === undefined
-        ? `Not told: ${show(group.interface)} takes the interface with an address of the same subnet. Name it.`
-        : `The one with an address of the same subnet, as FreeBSD finds it for ${show(group.interface)}.`,
-    );
   }
 }
 

@@ -7,6 +7,8 @@ export interface Word {
   readonly text: string;
   /** What is known only when the script runs: `$1`, `$(hostname)`. Their place in the text is empty. */
   readonly unknown: readonly string[];
+  /** Variables whose values are a part of it, at most `NAMES_MAX`. */
+  readonly from?: readonly string[];
 }
 
 export interface Command {
@@ -39,6 +41,9 @@ const NAME_MAX = 128;
 const EXPANDED_MAX = 4 * 1024 * 1024;
 /** Longer substitutions are not understood anyway. */
 const EXPANSION_MAX = 512;
+
+/** Of more variables in one word nobody wants to be told. */
+const NAMES_MAX = 20;
 
 const NAME = /^[A-Za-z_]\w*/;
 const ASSIGNMENT = /^([A-Za-z_]\w*)(\+?)=/;
@@ -104,8 +109,10 @@ class Reader {
     const splits = !ASSIGNMENT.test(this.#text.slice(start, start + NAME_MAX));
     let pieces: string[] = [];
     let unknown: string[] = [];
+    let from: string[] = [];
     let length = 0;
-    const add = ({ text, unknown: more }: Word): void => {
+    const add = ({ text, unknown: more, from: names = [] }: Word): void => {
+      from.push(...names.slice(0, NAMES_MAX - from.length));
       length += text.length;
       if (length <= WORD_MAX) pieces.push(text);
       else if (unknown.at(-1) !== 'a value that is too long') unknown.push('a value that is too long');
@@ -113,9 +120,11 @@ class Reader {
     };
     const literal = (text: string): void => add({ text, unknown: [] });
     const endWord = (): void => {
-      this.#tokens.push({ line, word: { text: pieces.join(''), unknown }, raw: this.#text.slice(start, this.#at) });
+      const word = { text: pieces.join(''), unknown, ...(from.length === 0 ? {} : { from }) };
+      this.#tokens.push({ line, word, raw: this.#text.slice(start, this.#at) });
       pieces = [];
       unknown = [];
+      from = [];
     };
     for (;;) {
       const char = this.#text[this.#at];
@@ -128,13 +137,13 @@ class Reader {
       else if (char === '"') this.#readDouble(add);
       else if (char === '$' || char === '`') {
         const isWhole = this.#bracedIsWhole && this.#text.startsWith('${', this.#at);
-        const { text, unknown: more } = this.#affordable(this.#readExpansion());
+        const { text, ...rest } = this.#affordable(this.#readExpansion());
         const [first = '', ...others] = splits && !isWhole ? text.split(/\s+/) : [text];
-        add({ text: first, unknown: more });
+        add({ text: first, ...rest });
         for (const other of others) {
           if (length > WORD_MAX) break;
           endWord();
-          literal(other);
+          add({ ...rest, text: other, unknown: [] });
         }
       } else {
         literal(char);
@@ -203,7 +212,7 @@ class Reader {
       /^\$\{([A-Za-z_]\w*|[\d@*#?!$-])(:?[-=]|[^}]*?)([^{}]*)\}/.exec(rest) ?? [];
     if (whole !== undefined) {
       this.#skip(whole.length);
-      const value = this.#values.get(name);
+      const value = this.#valueOf(name);
       if (rule === '' && fallback === '') return value ?? { text: '', unknown: [whole] };
       const isDefault = /^:?[-=]$/.test(rule) && !/[$`]/.test(fallback);
       if (!isDefault) return { text: '', unknown: [whole] };
@@ -217,7 +226,12 @@ class Reader {
       return { text: rest[0] ?? '', unknown: [] };
     }
     this.#skip(bare.length + 1);
-    return this.#values.get(bare) ?? { text: '', unknown: [`$${bare}`] };
+    return this.#valueOf(bare) ?? { text: '', unknown: [`$${bare}`] };
+  }
+
+  #valueOf(name: string): Word | undefined {
+    const value = this.#values.get(name);
+    return value && { ...value, from: [name, ...(value.from ?? [])] };
   }
 
   #endOfCommand(): void {
@@ -247,6 +261,7 @@ class Reader {
       const value = {
         text: grows === '+' ? `${this.#values.get(name)?.text ?? ''}${text}` : text,
         unknown: first.word.unknown,
+        ...(first.word.from === undefined ? {} : { from: first.word.from }),
       };
       this.assignments.push({ line: first.line, name, value });
       this.#values.set(name, value.text.length > WORD_MAX ? { text: '', unknown: [`$${name}`] } : value);

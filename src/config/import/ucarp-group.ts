@@ -20,12 +20,35 @@ const NEEDLESS: readonly (readonly [UcarpOption, string])[] = [
   ['h', '-h: with it, ucarp shows its usage and ends'],
 ];
 
+/** So many values of one variable are shown. */
+const CHOICES_MAX = 8;
+
+const CARRIAGE_RETURN =
+  'A carriage return at the end of its first line is a part of the password for ucarp, and is left out here: if an editor\n' +
+  "of another system wrote the file, look (head -n 1 FILE | od -c), and remove it on all hosts (sed -i 's/\\r$//' FILE).";
+
 class Options {
   readonly remarks: Remark[] = [];
   readonly #values: ReadonlyMap<UcarpOption, Word>;
+  readonly #ambiguous: NonNullable<UcarpStart['ambiguous']>;
 
-  constructor(values: ReadonlyMap<UcarpOption, Word>) {
+  constructor(values: ReadonlyMap<UcarpOption, Word>, ambiguous: UcarpStart['ambiguous'] = new Map()) {
     this.#values = values;
+    this.#ambiguous = ambiguous;
+  }
+
+  /** Where the file does not say which of several values this option has: a script may choose one when it runs. */
+  choices(option: UcarpOption): readonly Remark[] {
+    const names = new Set(this.#values.get(option)?.from?.filter((name) => this.#ambiguous.has(name)));
+    return [...names].map((name) => {
+      const values = this.#ambiguous.get(name) ?? [];
+      const shown = values.slice(0, CHOICES_MAX).map((value) => show(value) || 'nothing');
+      const list = [...shown, ...(values.length > CHOICES_MAX ? ['…'] : [])].join(', ');
+      return (
+        `-${option}: the variable ${show(name)} has several values in this script${option === 'p' ? '' : ` (${list})`}: ` +
+        'this is the last one above the command. See which of them holds on this host'
+      );
+    });
   }
 
   has(option: UcarpOption): boolean {
@@ -120,7 +143,7 @@ const addressOf = (
 /** One start of ucarp as a group. */
 export const groupOf = (start: UcarpStart, place: Place): GroupDraft => {
   const { values, problems } = readUcarpOptions(start.words);
-  const options = new Options(values);
+  const options = new Options(values, start.ambiguous);
   const vhid = options.number('v');
   const device = options.text('i');
   const address = addressOf(options, start);
@@ -137,9 +160,10 @@ export const groupOf = (start: UcarpStart, place: Place): GroupDraft => {
       'interface',
       shown,
       ...(device === undefined ? ['Not told: ucarp takes the first that it finds. Name the right one.'] : []),
+      ...options.choices('i'),
     ),
-    vhid !== undefined && setting('vhid', vhid),
-    passfile !== undefined && setting('passfile', passfile),
+    vhid !== undefined && setting('vhid', vhid, ...options.choices('v')),
+    passfile !== undefined && setting('passfile', passfile, CARRIAGE_RETURN, ...options.choices('o')),
     address !== undefined &&
       setting(
         'addresses',
@@ -147,25 +171,28 @@ export const groupOf = (start: UcarpStart, place: Place): GroupDraft => {
         ...(address.cidr.endsWith('/32')
           ? ['ucarp is not told the prefix; /32 is right where the interface has an address of that subnet.']
           : []),
+        ...options.choices('a'),
       ),
-    source !== undefined && setting('source', source),
-    advbase !== undefined && setting('advbase', advbase),
+    source !== undefined && setting('source', source, ...options.choices('s')),
+    advbase !== undefined && setting('advbase', advbase, ...options.choices('b')),
     advskew !== undefined &&
       setting(
         'advskew',
         advskew === 255 ? 254 : advskew,
         ...(advskew === 255 ? ['255 in ucarp, where it means: one advert and then silence'] : []),
+        ...options.choices('k'),
       ),
-    deadratio !== undefined && setting('deadratio', deadratio > 255 || deadratio < 0 ? 255 : deadratio),
-    options.has('P') && setting('preempt', true),
+    deadratio !== undefined &&
+      setting('deadratio', deadratio > 255 || deadratio < 0 ? 255 : deadratio, ...options.choices('r')),
+    options.has('P') && setting('preempt', true, ...options.choices('P')),
     setting(
       'compatibility',
       'ucarp',
       'While there are hosts with ucarp in the group; afterwards, remove it on all hosts.',
     ),
-    group !== undefined && group !== '224.0.0.18' && setting('multicast', group),
-    options.has('M') && setting('broadcast', true),
-    options.has('S') && setting('ignoreLink', true),
+    group !== undefined && group !== '224.0.0.18' && setting('multicast', group, ...options.choices('m')),
+    options.has('M') && setting('broadcast', true, ...options.choices('M')),
+    options.has('S') && setting('ignoreLink', true, ...options.choices('S')),
     ...hooksOf(options, shown, address?.text ?? ''),
   );
   const needless = NEEDLESS.filter(([option]) => options.has(option)).map(([, remark]) => remark);
@@ -175,7 +202,14 @@ export const groupOf = (start: UcarpStart, place: Place): GroupDraft => {
   return {
     name: `${shown}-${vhid ?? 'unknown'}`,
     settings: all,
-    remarks: [`${place(start.line)}: ucarp`, ...start.remarks, ...problems, ...options.remarks, ...needless],
+    remarks: [
+      `${place(start.line)}: ucarp`,
+      ...start.remarks,
+      ...problems,
+      ...options.remarks,
+      ...(['p', 'u', 'd', 'x'] as const).flatMap((option) => options.choices(option)),
+      ...needless,
+    ],
     ...(secret === undefined ? {} : { secret }),
     ...(missing.length === 0 ? {} : { disabled: `the file does not tell its ${missing.join(' and ')}` }),
   };

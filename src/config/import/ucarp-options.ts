@@ -40,6 +40,8 @@ export interface UcarpOptions {
 }
 
 const NOTHING: Word = { text: '', unknown: [] };
+/** A flag has no value; where it comes from is the same. */
+const flag = ({ from }: Word): Word => (from === undefined ? NOTHING : { ...NOTHING, from });
 
 /** A unique prefix of a long name, or the name itself. */
 const longName = (name: string): UcarpOption | undefined => {
@@ -74,7 +76,7 @@ export const readUcarpOptions = (words: readonly Word[]): UcarpOptions => {
     } else if (long !== undefined) {
       const option = longName(long);
       if (option === undefined) problems.push(`--${long.slice(0, 40)} is no option of ucarp, or is not unique`);
-      else if (!WITH_VALUE.has(option)) set(option, NOTHING, `--${long}`);
+      else if (!WITH_VALUE.has(option)) set(option, flag(word), `--${long}`);
       else set(option, joined === undefined ? following(`--${long}`) : { ...word, text: joined }, `--${long}`);
     } else if (/^-[^-]/.test(word.text)) {
       for (let at = 1; at < word.text.length; at += 1) {
@@ -89,7 +91,7 @@ export const readUcarpOptions = (words: readonly Word[]): UcarpOptions => {
           break;
         }
         const option = letter as UcarpOption;
-        if (!WITH_VALUE.has(letter)) set(option, NOTHING, `-${letter}`);
+        if (!WITH_VALUE.has(letter)) set(option, flag(word), `-${letter}`);
         else {
           const rest = word.text.slice(at + 1);
           set(

@@ -8,6 +8,8 @@ export interface UcarpStart {
   readonly line: number;
   readonly words: readonly Word[];
   readonly remarks: readonly Remark[];
+  /** Variables that are given several values, of which the words have the last one above. */
+  readonly ambiguous?: ReadonlyMap<string, readonly string[]>;
   /** `address/prefix`, where the file tells the prefix of the shared address. */
   readonly prefixOf?: (address: string) => number | undefined;
 }

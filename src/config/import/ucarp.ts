@@ -20,15 +20,17 @@ const readAsScript = (text: string, place: Place): FoundStarts => {
   const { starts, nested, others } = startsIn(commands);
   const names = new Map<string, Set<string>>();
   for (const { name, value } of assignments) names.set(name, (names.get(name) ?? new Set()).add(value.text));
-  const ambiguous = [...names].filter(([, values]) => values.size > 1).map(([name]) => name);
-  const used = starts.length > 0 ? ambiguous : [];
+  const ambiguous = new Map([...names].flatMap(([name, values]) => (values.size > 1 ? [[name, [...values]]] : [])));
+  // What stands in no word of theirs may be a word that is missing.
+  const told = new Set(starts.flatMap(({ words }) => words.flatMap(({ from = [] }) => from)));
+  const silent = starts.length === 0 ? [] : [...ambiguous.keys()].filter((name) => !told.has(name));
   return {
-    starts,
+    starts: starts.map((start) => ({ ...start, ambiguous })),
     others,
     remarks: [
       ...faults.map(({ line, message }) => `${place(line)}: ${message}`),
       ...nestedRemarks(nested, place),
-      ...used.map(
+      ...silent.map(
         (name) =>
           `the variable ${show(name)} has several values in this script: each ucarp has got the last one above it`,
       ),
