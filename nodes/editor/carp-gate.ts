@@ -19,7 +19,7 @@ RED.nodes.registerType<Omit<GateDef, 'id' | 'type' | 'z'>>('carp-gate', {
     group: { value: '', type: 'carp-group', required: true },
     roles: {
       value: ['MASTER'],
-      validate: (value, _options) => rolesOf(value).length > 0 || t('problem.roles'),
+      validate: (value, _options) => value === undefined || rolesOf(value).length > 0 || t('problem.roles'),
     },
     mode: { value: 'drop' },
     limit: {
@@ -39,7 +39,7 @@ RED.nodes.registerType<Omit<GateDef, 'id' | 'type' | 'z'>>('carp-gate', {
   },
   oneditprepare() {
     fillMissing(this, 'node');
-    const roles = rolesOf(this.roles);
+    const roles = rolesOf(this.roles ?? 'MASTER');
     for (const role of ['MASTER', 'BACKUP']) $(`#carp-gate-role-${role}`).prop('checked', roles.includes(role));
     follow($('#node-input-mode'), (mode) => showFor($('.carp-form'), 'data-carp-modes', mode));
   },

@@ -6,11 +6,11 @@ import type { Texts } from './texts.ts';
 export const verdict = (flaw: Flaw | undefined, t: Texts): true | string =>
   flaw === undefined ? true : t(flaw.key, flaw.values);
 
-/** `validate` of one property. */
+/** `validate` of one property. A node that is older than the setting has none, which is no mistake of anybody's. */
 export const validator =
   (check: Check, t: Texts): Validate =>
   (value, _options) =>
-    verdict(check(value), t);
+    value === undefined ? true : verdict(check(value), t);
 
 export interface ListOptions {
   readonly values: readonly string[];
