@@ -112,14 +112,15 @@ export class Group {
     this.#speaker = new Speaker({ vhid, authenticator: authentic, dialect: dialectOf(settings), known });
     const isOwn: InboundRules['isOwn'] = ({ counter }) => known.isOwn(counter);
     const { advbase, advskew, deadratio, replay } = settings;
-    const silence = toMillis(masterDownTime(advbase, advskew, deadratio));
+    const ownSkew = () => this.#book.state.advskew ?? advskew;
     const isFresh: InboundRules['isFresh'] = ({ counter, ...theirs }, source) => {
       const interval = toMillis(advertInterval(theirs.advbase, theirs.advskew));
+      const silence = toMillis(masterDownTime(advbase, ownSkew(), deadratio));
       return known.isFresh({ counter, source: source.text, at: this.#now(), interval }, replay, silence);
     };
     const ownSource = (family: Family) => this.#book.state.sources[family];
     const { surgery } = context;
-    this.#findings = new Findings({ settings, node, environment, surgery, log: this.#log, ownSource });
+    this.#findings = new Findings({ settings, node, environment, surgery, log: this.#log, ownSource, ownSkew });
     this.#ear = new Ear(
       { vhid, checkTtl, authenticator: authentic, isOwn, isFresh },
       this.#book.tally,

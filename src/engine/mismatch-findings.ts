@@ -3,6 +3,7 @@ import type { Environment } from '../ports/environment.ts';
 import type { Log } from '../ports/log.ts';
 import type { Packet } from '../ports/transport.ts';
 import type { Family, IpAddress } from '../protocol/address.ts';
+import type { AdvSkew } from '../protocol/units.ts';
 import type { Refusal } from './inbound.ts';
 import type { Finding, Traits } from './mismatch.ts';
 import { ProfileHints } from './mismatch-hints.ts';
@@ -19,6 +20,8 @@ export interface FindingsOptions {
   readonly log: Log;
   /** The address of this host in a family, where it has one now. */
   readonly ownSource: (family: Family) => IpAddress | undefined;
+  /** That of this host now, without demotion: an operator may have set it. */
+  readonly ownSkew: () => AdvSkew;
 }
 
 /** What one group finds out about its peers, from what they send. */

@@ -4,6 +4,7 @@ import { compareAddresses, type IpAddress } from '../protocol/address.ts';
 import { hasValidChecksum } from '../protocol/advert.ts';
 import { type Compatibility, DIALECTS } from '../protocol/dialect.ts';
 import { advertInterval } from '../protocol/timing.ts';
+import type { AdvSkew } from '../protocol/units.ts';
 import { FINDINGS_MAX, type HintEvent, type Traits } from './mismatch.ts';
 import type { GroupSettings } from './settings.ts';
 
@@ -14,6 +15,7 @@ export interface ProfileHintsOptions {
   readonly log: Log;
   /** The address of this host in a family, where it has one now. */
   readonly ownSource: (family: 4 | 6) => IpAddress | undefined;
+  readonly ownSkew: () => AdvSkew;
 }
 
 type Hint = Pick<HintEvent, 'compatibility' | 'detail' | 'remedy'>;
@@ -70,8 +72,9 @@ export class ProfileHints {
    * what it sends: TOS and form are the same, and its Ethernet source is not seen here. But it has one IPv4 address only.
    */
   #tieHint({ family, source }: Packet, { advert }: Traits): Hint | undefined {
-    const { settings, ownSource } = this.#options;
-    const { addresses, advbase, advskew, compatibility } = settings;
+    const { settings, ownSource, ownSkew } = this.#options;
+    const { addresses, advbase, compatibility } = settings;
+    const advskew = ownSkew();
     const own = ownSource(4);
     if (family !== 4 || own === undefined || addresses.length !== 1 || compatibility === 'ucarp') return undefined;
     if (advertInterval(advert.advbase, advert.advskew) !== advertInterval(advbase, advskew)) return undefined;

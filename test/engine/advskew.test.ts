@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GroupStatus } from '../../src/engine/status.ts';
 import { CarpError } from '../../src/ports/error.ts';
+import { parseAddress } from '../../src/protocol/address.ts';
 import { advSkew, millis, vhid } from '../../src/protocol/units.ts';
 import { type VirtualHost, virtualLan } from '../support/virtual-lan.ts';
 
@@ -88,5 +89,25 @@ test('a group that is not there is named', async () => {
   assert.throws(
     () => first.host.setAdvskew('no', advSkew(1)),
     (error) => error instanceof CarpError && error.code === 'CARP_NO_GROUP',
+  );
+});
+
+test('that a peer is as good as this host is judged by the advskew in use', async () => {
+  const world = virtualLan();
+  const far = parseAddress('198.51.100.3');
+  assert.ok(far);
+  world.lan.host('rpi1');
+  // By the first octet rpi1 wins a tie, by the last octet this one does.
+  world.lan.host('rpi2', [far]);
+  world.start('rpi2', { advskew: advSkew(7), sources: [far] });
+  await world.pass(4000);
+  const first = world.start('rpi1', { advskew: advSkew(100) });
+  await world.pass(3000);
+  assert.equal(statusOf(first).hints, undefined);
+  first.host.setAdvskew('plant', advSkew(7));
+  await world.pass(3000);
+  assert.match(
+    statusOf(first).hints?.[0]?.detail ?? '',
+    /^198\.51\.100\.3 is as good as this host \(advbase 1, advskew 7\)/,
   );
 });
