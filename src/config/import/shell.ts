@@ -109,10 +109,10 @@ class Reader {
     const splits = !ASSIGNMENT.test(this.#text.slice(start, start + NAME_MAX));
     let pieces: string[] = [];
     let unknown: string[] = [];
-    let from: string[] = [];
+    let from: readonly string[] = [];
     let length = 0;
-    const add = ({ text, unknown: more, from: names = [] }: Word): void => {
-      from.push(...names.slice(0, NAMES_MAX - from.length));
+    const add = ({ text, unknown: more, from: names }: Word): void => {
+      if (names !== undefined) from = from.length === 0 ? names : [...from, ...names].slice(0, NAMES_MAX);
       length += text.length;
       if (length <= WORD_MAX) pieces.push(text);
       else if (unknown.at(-1) !== 'a value that is too long') unknown.push('a value that is too long');
@@ -120,7 +120,8 @@ class Reader {
     };
     const literal = (text: string): void => add({ text, unknown: [] });
     const endWord = (): void => {
-      const word = { text: pieces.join(''), unknown, ...(from.length === 0 ? {} : { from }) };
+      const text = pieces.join('');
+      const word: Word = from.length === 0 ? { text, unknown } : { text, unknown, from };
       this.#tokens.push({ line, word, raw: this.#text.slice(start, this.#at) });
       pieces = [];
       unknown = [];
@@ -137,13 +138,14 @@ class Reader {
       else if (char === '"') this.#readDouble(add);
       else if (char === '$' || char === '`') {
         const isWhole = this.#bracedIsWhole && this.#text.startsWith('${', this.#at);
-        const { text, ...rest } = this.#affordable(this.#readExpansion());
-        const [first = '', ...others] = splits && !isWhole ? text.split(/\s+/) : [text];
-        add({ text: first, ...rest });
+        const value = this.#affordable(this.#readExpansion());
+        const [first = '', ...others] = splits && !isWhole ? value.text.split(/\s+/) : [value.text];
+        add({ ...value, text: first });
+        const rest: Word = { ...value, unknown: [] };
         for (const other of others) {
           if (length > WORD_MAX) break;
           endWord();
-          add({ ...rest, text: other, unknown: [] });
+          add({ ...rest, text: other });
         }
       } else {
         literal(char);
@@ -231,7 +233,7 @@ class Reader {
 
   #valueOf(name: string): Word | undefined {
     const value = this.#values.get(name);
-    return value && { ...value, from: [name, ...(value.from ?? [])] };
+    return value && { ...value, from: [name, ...(value.from ?? [])].slice(0, NAMES_MAX) };
   }
 
   #endOfCommand(): void {

@@ -25,7 +25,7 @@ const CHOICES_MAX = 8;
 
 const CARRIAGE_RETURN =
   'A carriage return at the end of its first line is a part of the password for ucarp, and is left out here: if an editor\n' +
-  "of another system wrote the file, look (head -n 1 FILE | od -c), and remove it on all hosts (sed -i 's/\\r$//' FILE).";
+  "of another system wrote the file, look (file FILE says CRLF then), and remove it on all hosts (sed -i 's/\\r$//' FILE).";
 
 class Options {
   readonly remarks: Remark[] = [];

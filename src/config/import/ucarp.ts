@@ -22,7 +22,8 @@ const readAsScript = (text: string, place: Place): FoundStarts => {
   for (const { name, value } of assignments) names.set(name, (names.get(name) ?? new Set()).add(value.text));
   const ambiguous = new Map([...names].flatMap(([name, values]) => (values.size > 1 ? [[name, [...values]]] : [])));
   // What stands in no word of theirs may be a word that is missing.
-  const told = new Set(starts.flatMap(({ words }) => words.flatMap(({ from = [] }) => from)));
+  const told = new Set<string>();
+  for (const { words } of starts) for (const { from = [] } of words) for (const name of from) told.add(name);
   const silent = starts.length === 0 ? [] : [...ambiguous.keys()].filter((name) => !told.has(name));
   return {
     starts: starts.map((start) => ({ ...start, ambiguous })),
