@@ -1,7 +1,6 @@
 /** The options that let digests be checked: of `carp decode` and `carp watch`. */
 import { createSigner } from '../adapters/node/hmac.ts';
 import { readPassfile } from '../config/password.ts';
-import { CarpError } from '../ports/error.ts';
 import { type IpAddress, parseAddress, parseCidr } from '../protocol/address.ts';
 import { type Authenticator, authenticator, keyOf } from '../protocol/authentication.ts';
 import { KEY_LENGTH } from '../protocol/constants.ts';
@@ -70,19 +69,4 @@ export const verifierOf = ({ key, addresses }: GivenKey): Verifier => {
     authenticators.set(advert.vhid, known);
     return known.verify(advert) === undefined ? 'bad' : 'ok';
   };
-};
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a folder',
-  EACCES: 'permission denied',
-};
-
-/** Turns what the system says about a capture into something to do. */
-export const captureError = (name: string, error: unknown): unknown => {
-  const { code } = error as NodeJS.ErrnoException;
-  if (error instanceof CarpError || typeof code !== 'string') return error;
-  const failure = code === 'EACCES' ? 'CARP_NO_PERMISSION' : 'CARP_FAILED';
-  const remedy = `ls -l ${name} shows whether it is there and who may read it`;
-  return new CarpError(failure, `cannot read ${name}: ${REASONS[code] ?? code}`, { remedy });
 };

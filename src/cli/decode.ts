@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { readCapture } from '../adapters/node/capture.ts';
 import { carpPacket } from '../engine/segment-packet.ts';
 import { line, reportOf, Summary } from './advert-report.ts';
-import { captureError, givenKey, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
+import { captureFrames } from './capture-input.ts';
+import { givenKey, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
 import { digestDoctor } from './doctor-digest.ts';
 import { type Command, Exit, parseOptions, usageError } from './options.ts';
 import { print, printJson } from './output.ts';
@@ -38,7 +37,7 @@ export const command: Command = {
       for (const { detail, remedy } of summary.diagnoses) print(`${detail}\n  try: ${remedy}`);
     };
     try {
-      for await (const frame of readCapture(file, file === '-' ? process.stdin : createReadStream(file))) {
+      for await (const frame of captureFrames(file)) {
         const packet = carpPacket(frame);
         if (packet === undefined) summary.skip();
         else {
@@ -50,7 +49,7 @@ export const command: Command = {
       }
     } catch (error) {
       if (!summary.isEmpty) sumUp();
-      throw captureError(file, error);
+      throw error;
     }
     sumUp();
     return Exit.done;

@@ -28,11 +28,18 @@ export const note = (line: string): void => {
 
 export const warn = (message: string): void => note(`${style('yellow', 'warning:', process.stderr)} ${message}`);
 
+/** What a terminal would obey instead of showing: control characters, and those that turn the direction of text. */
+const UNPRINTABLE = /[^\P{Cc}\n]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text with words of others in it, such as names of files, in which what is not printable is spelled out. */
+export const printable = (text: string): string =>
+  text.replace(UNPRINTABLE, (each) => `\\u{${each.charCodeAt(0).toString(16)}}`);
+
 /** Shows a failure: what happened, then what to do. Only a defect of this program shows where it happened. */
 export const printError = (error: unknown): void => {
   const label = style('red', 'carp:', process.stderr);
   if (error instanceof CarpError) {
-    note(`${label} ${error.message}`);
-    if (error.remedy !== undefined) note(`  ${error.remedy}`);
-  } else note(`${label} this is a defect of this program, please report it:\n${inspect(error)}`);
+    note(`${label} ${printable(error.message)}`);
+    if (error.remedy !== undefined) note(`  ${printable(error.remedy)}`);
+  } else note(`${label} this is a defect of this program, please report it:\n${printable(inspect(error))}`);
 };

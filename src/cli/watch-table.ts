@@ -37,10 +37,36 @@ const tableLines = (speakers: readonly SpeakerReport[]): readonly string[] => {
 const wireName = ({ vlan, interface: port }: WireReport): string =>
   [vlan === undefined ? '' : ` on VLAN ${vlan}`, port === undefined ? '' : ` of interface ${port}`].join('');
 
-const wireLine = (wire: WireReport): string => {
-  const free = wire.free.length === 0 ? 'none is free' : `free are for instance ${wire.free.join(', ')}`;
-  return `ids in use${wireName(wire)}: ${wire.used.join(', ')}; ${free}`;
+/** Of advbase 255 and advskew 254, rounded up: whoever has listened for so long has heard every MASTER. */
+export const LONGEST_INTERVAL_MS = 256_000;
+
+/** A report, and for how long a live segment had been listened to; a capture is what it is. */
+export interface TableReport extends SegmentReport {
+  readonly listenedMs?: number;
+}
+
+/** Such as ` within 4 s`: whoever speaks less often has not been heard. Empty, if that is not possible. */
+const within = ({ listenedMs = Number.POSITIVE_INFINITY }: TableReport): string =>
+  listenedMs < LONGEST_INTERVAL_MS ? ` within ${Math.round(listenedMs / 1000)} s` : '';
+
+const nobody = (report: TableReport): string =>
+  within(report) === '' ? 'nobody speaks CARP or VRRP' : `nobody was heard speaking CARP or VRRP${within(report)}`;
+
+const wireLine = (wire: WireReport, span: string): string => {
+  const used =
+    wire.used.length === 0
+      ? `no id is in use${wireName(wire)}`
+      : `ids in use${wireName(wire)}: ${wire.used.join(', ')}`;
+  if (wire.free.length === 0) return `${used}; none is free`;
+  return `${used}; ${span === '' ? 'free are' : `not heard${span} are`} for instance ${wire.free.join(', ')}`;
 };
+
+const hint = (report: TableReport): readonly string[] =>
+  within(report) === ''
+    ? []
+    : [
+        `a MASTER with a larger advbase may not have been heard: the slowest speaks every ${LONGEST_INTERVAL_MS / 1000} s; --for 5m hears all`,
+      ];
 
 const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`;
 
@@ -57,9 +83,10 @@ const closing = ({ frames, packets, refused, dropped, untold }: SegmentReport): 
 };
 
 /** The table, ids in use and free, and the totals. */
-export const reportLines = (report: SegmentReport): readonly string[] => [
-  ...(report.speakers.length === 0 ? ['nobody speaks CARP or VRRP'] : tableLines(report.speakers)),
-  ...report.wires.map(wireLine),
+export const reportLines = (report: TableReport): readonly string[] => [
+  ...(report.speakers.length === 0 ? [nobody(report)] : tableLines(report.speakers)),
+  ...report.wires.map((wire) => wireLine(wire, within(report))),
   ...report.disputes.map(([a, b]) => `two masters of ${placeText(a)}: ${a.source} and ${b.source}`),
   closing(report),
+  ...hint(report),
 ];

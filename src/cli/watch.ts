@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { EMPTY, from, fromEvent, lastValueFrom, merge, type Observable, take, takeUntil, tap, timer } from 'rxjs';
 import { createSniffer } from '../adapters/linux/sniffer.ts';
-import { readCapture } from '../adapters/node/capture.ts';
 import { monotonicScheduler } from '../adapters/node/scheduler.ts';
 import { EMPTY_SEGMENT, type Segment } from '../engine/segment.ts';
 import type { SegmentEvent } from '../engine/segment-events.ts';
@@ -9,12 +7,13 @@ import { segmentReport } from '../engine/segment-report.ts';
 import type { SegmentRules } from '../engine/segment-rules.ts';
 import { followSegment, type SegmentNews } from '../engine/segment-watch.ts';
 import { CarpError } from '../ports/error.ts';
-import { captureError, type GivenKey, givenKey, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
+import { captureFrames } from './capture-input.ts';
+import { type GivenKey, givenKey, KEY_HELP, KEY_OPTIONS, verifierOf } from './decode-key.ts';
 import { digestDoctor } from './doctor-digest.ts';
 import { type Command, Exit, parseOptions, usageError } from './options.ts';
-import { note, print, printJson } from './output.ts';
+import { note, print, printable, printJson } from './output.ts';
 import { spanOption } from './span-option.ts';
-import { reportLines } from './watch-table.ts';
+import { LONGEST_INTERVAL_MS, reportLines } from './watch-table.ts';
 import { eventLine } from './watch-text.ts';
 
 const ONCE_MS = 4000;
@@ -30,13 +29,15 @@ Which system a speaker runs is guessed from the form of its packets.
 
   --read FILE        a pcap or pcapng file instead of an interface; - reads standard input
   --for TIME         ends after 90s, 10m, 2h, 1d; without it Ctrl-C does
-  --once             only the table, after ${ONCE_MS / 1000} s (--for changes that) or at the end of the file
+  --once             only the table, after ${ONCE_MS / 1000} s or at the end of the file; --for 5m hears every MASTER that there
+                     is, as the slowest speaks every ${LONGEST_INTERVAL_MS / 1000} s
   --promiscuous      also what is addressed to other hosts, such as adverts to unicast peers
   --vhid N           check the digests of this vhid alone
   --json             one JSON object a line; the last one has the table
 ${KEY_HELP}
 
-BACKUPs are silent, so every group in use is heard within the interval of its MASTER. A host that is watched on one of
+BACKUPs are silent, so every group in use is heard within the interval of its MASTER. ROLE says "refused" of one who
+speaks, but with a TTL that no receiver takes. A host that is watched on one of
 its own interfaces sees its own adverts too. Live capture needs the capability CAP_NET_RAW, and nothing else.`;
 
 const vhidOption = (text: string | undefined): number | undefined => {
@@ -92,7 +93,7 @@ export const command: Command = {
     let isAnnounced = json || once || read !== undefined;
     const show = (news: SegmentNews): void => {
       segment = news.segment;
-      if (!isAnnounced) note(`listening on ${name}; Ctrl-C ends it with a table`);
+      if (!isAnnounced) note(`listening on ${printable(name ?? '')}; Ctrl-C ends it with a table`);
       isAnnounced = true;
       if (once) return;
       for (const event of news.events) {
@@ -100,22 +101,24 @@ export const command: Command = {
         else if (!isPlain(event)) print(eventLine(event));
       }
     };
+    const begun = monotonicScheduler.now();
     const sumUp = (): void => {
       const report = segmentReport(segment);
-      if (json) printJson({ event: 'summary', ...report });
-      else for (const text of reportLines(report)) print(text);
+      const listened = read === undefined ? { listenedMs: Math.round(monotonicScheduler.now() - begun) } : {};
+      if (json) printJson({ event: 'summary', ...report, ...listened });
+      else for (const text of reportLines({ ...report, ...listened })) print(text);
     };
     const end = spanMs ?? (once && read === undefined ? ONCE_MS : undefined);
     const ended$ = merge(interrupted(), end === undefined ? EMPTY : timer(end)).pipe(take(1));
     const news$ =
       read === undefined
         ? followSegment(liveFrames(name ?? '', promiscuous), { ...rules, scheduler: monotonicScheduler })
-        : followSegment(from(readCapture(read, read === '-' ? process.stdin : createReadStream(read))), rules);
+        : followSegment(from(captureFrames(read)), rules);
     try {
       await lastValueFrom(news$.pipe(takeUntil(ended$), tap(show)), { defaultValue: undefined });
     } catch (error) {
       if (segment.frames > 0) sumUp();
-      throw read === undefined ? error : captureError(read, error);
+      throw error;
     }
     sumUp();
     // A pipe that is still open would keep the process waiting.

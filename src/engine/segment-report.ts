@@ -37,6 +37,7 @@ export interface WireReport {
 
 export interface SegmentReport {
   readonly speakers: readonly SpeakerReport[];
+  /** Those on which somebody speaks; if nobody does anywhere, the one without a VLAN. */
   readonly wires: readonly WireReport[];
   /** Virtual hosts of which two speak at once. */
   readonly disputes: readonly (readonly [Who, Who])[];
@@ -93,6 +94,7 @@ const wireReports = (hosts: readonly VirtualHost[]): readonly WireReport[] => {
     wire.used.add(vhid);
     for (const { who } of host.speakers) for (const id of idOfMac(who.mac ?? '')) if (id > 0) wire.used.add(id);
   }
+  if (wires.size === 0) return [{ used: [], free: IDS.slice(0, FREE_MAX) }];
   return [...wires.values()].map(({ host: { place }, used }) => ({
     ...(place.vlan === undefined ? {} : { vlan: place.vlan }),
     ...(place.interface === undefined ? {} : { interface: place.interface }),

@@ -232,12 +232,13 @@ for (const [name, cut, count] of [
     const result = await decode(file.subarray(0, -cut));
     assert.equal(result.code, 1);
     assert.equal(itemsOf(result).length, count);
-    assert.match(result.stderr, /- ends in the middle of a packet.*\n.*tcpdump -U/);
+    assert.match(result.stderr, /^carp: standard input ends in the middle of a packet.*\n.*tcpdump -U/);
   });
 
 for (const [name, content, message] of [
   ['text', Buffer.from('this is no capture at all'), /is no pcap or pcapng file\n.*tcpdump/],
-  ['an empty file', Buffer.alloc(0), /is no pcap or pcapng file/],
+  ['an empty file', Buffer.alloc(0), /is empty.*\n.*tcpdump -U/],
+  ['three bytes', Buffer.from('abc'), /is no pcap or pcapng file/],
   ['a compressed file', Buffer.from('1f8b08000000', 'hex'), /is compressed\n.*gunzip/],
   ['a file of another link layer', pcap([], { link: 105 }), /link type 105/],
   [

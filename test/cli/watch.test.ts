@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { readCapture } from '../../src/adapters/node/capture.ts';
+import { reportLines } from '../../src/cli/watch-table.ts';
 import { EMPTY_SEGMENT, hearFrame, type Segment } from '../../src/engine/segment.ts';
 import { segmentReport } from '../../src/engine/segment-report.ts';
 import { carp as advert, every, HOST, OTHER, vrrp } from '../engine/segment-frames.ts';
 import { type Capture, captures } from '../protocol/vectors.ts';
+import { missingForAgent } from '../support/requirements.ts';
 import { pcap } from './capture-file.ts';
 import { carp, lines, type Result } from './carp.ts';
 import { describe as describeInterface, enhanced, section } from './pcapng-file.ts';
@@ -182,7 +184,62 @@ test('a capture that ends early is told after its table, with exit code 1', asyn
 test('a segment where nobody speaks has a table too', async () => {
   const { code, stdout } = await carp(['watch', '--read', '-'], { stdin: pcap([]) });
   assert.equal(code, 0);
-  assert.deepEqual(lines(stdout), ['nobody speaks CARP or VRRP', '0 packets of protocol 112']);
+  assert.deepEqual(lines(stdout), [
+    'nobody speaks CARP or VRRP',
+    'no id is in use; free are for instance 1, 2, 3, 4, 5',
+    '0 packets of protocol 112',
+  ]);
+});
+
+describe('a live segment that was listened to for some seconds', () => {
+  const HINT =
+    'a MASTER with a larger advbase may not have been heard: the slowest speaks every 256 s; --for 5m hears all';
+  const [heard] = hearFrame(EMPTY_SEGMENT, advert(HOST, 0));
+
+  test('may have slower speakers, and the table says so', () => {
+    assert.deepEqual(reportLines({ ...segmentReport(EMPTY_SEGMENT), listenedMs: 4003 }), [
+      'nobody was heard speaking CARP or VRRP within 4 s',
+      'no id is in use; not heard within 4 s are for instance 1, 2, 3, 4, 5',
+      '0 packets of protocol 112',
+      HINT,
+    ]);
+    const rest = reportLines({ ...segmentReport(heard), listenedMs: 4003 }).slice(2);
+    assert.deepEqual(rest, [
+      'ids in use: 7; not heard within 4 s are for instance 1, 2, 3, 4, 5',
+      '1 packet of protocol 112',
+      HINT,
+    ]);
+  });
+
+  test('has none after the longest interval that there is', () => {
+    const rest = reportLines({ ...segmentReport(heard), listenedMs: 256_000 }).slice(2);
+    assert.deepEqual(rest, ['ids in use: 7; free are for instance 1, 2, 3, 4, 5', '1 packet of protocol 112']);
+  });
+
+  test('is told with the time, also for programs', {
+    skip: missingForAgent(),
+  }, async () => {
+    const { code, stdout, stderr } = await watch('--once', '--json', '--for', '1s', 'lo');
+    assert.equal(code, 0, stderr);
+    const [summary, ...more] = items({ code, stdout, stderr });
+    assert.deepEqual(more, []);
+    assert.ok(Number(summary?.['listenedMs']) >= 1000, stdout);
+  });
+});
+
+test('standard input is called so, and what is in names is spelled out', async () => {
+  const empty = await carp(['watch', '--read', '-'], { stdin: Buffer.alloc(0) });
+  assert.equal(empty.code, 1);
+  assert.match(empty.stderr, /^carp: standard input is empty/);
+  const noise = await carp(['decode', '-'], { stdin: Buffer.from('noise') });
+  assert.match(noise.stderr, /^carp: standard input is no pcap or pcapng file/);
+  const name = '\u001b[31mred\u009b\u202e';
+  for (const args of [['watch', name], ['watch', '--read', name], ['decode', name], [name]]) {
+    const { code, stdout, stderr } = await carp(args);
+    assert.notEqual(code, 0);
+    assert.doesNotMatch(stdout + stderr, /[^\P{Cc}\n]|\u202e/u);
+    assert.match(stderr, /\\u\{1b\}\[31mred\\u\{9b\}\\u\{202e\}/);
+  }
 });
 
 for (const [name, args, message] of [

@@ -6,10 +6,14 @@ import { isPcap, readPcap } from './pcap.ts';
 import { isPcapng, readPcapng } from './pcapng.ts';
 
 const notCapture = (name: string, start: Uint8Array): CarpError => {
+  if (start.length === 0)
+    return new CarpError('CARP_FAILED', `${name} is empty: even a capture of nothing has a header`, {
+      remedy: 'see what the program that should have written it has said; tcpdump -U writes at once',
+    });
   const magic = Buffer.from(start).toString('hex');
   const [, unpack] = COMPRESSED.find(([prefix]) => magic.startsWith(prefix)) ?? [];
   if (unpack !== undefined)
-    return new CarpError('CARP_FAILED', `${name} is compressed`, { remedy: `decompress it first: ${unpack} ${name}` });
+    return new CarpError('CARP_FAILED', `${name} is compressed`, { remedy: `decompress it first, with: ${unpack}` });
   return new CarpError('CARP_FAILED', `${name} is no pcap or pcapng file`, {
     remedy: 'capture one with: tcpdump -i INTERFACE -w FILE.pcap ip proto 112 or ip6 proto 112',
   });
