@@ -62,7 +62,7 @@ const runNow = (
       return finish({ type: 'not-started', message: error instanceof Error ? error.message : String(error) });
     }
     for (const name of ['stdout', 'stderr'] as const)
-      child[name].setEncoding('utf8').on('data', (text: string) => {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
         output = (output + text).slice(-OUTPUT_MAX);
         onOutput?.(text, name);
       });
@@ -87,7 +87,7 @@ const runNow = (
       const ms = Math.round(performance.now() - started);
       afterNextPoll(() => {
         // Its daemon would otherwise keep them, and this process, for as long as it lives.
-        for (const stream of [child.stdout, child.stderr]) stream.destroy();
+        for (const stream of [child.stdout, child.stderr]) stream?.destroy();
         if (why !== undefined) finish({ type: 'killed', why, ms, output });
         else finish({ type: 'exited', code: exitCode(code, killedBy), ms, output });
       });

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setPriority } from 'node:os';
-import type { Readable } from 'node:stream';
 import type { CommandLine } from './command.ts';
 
 const live = new Set<ChildProcess>();
@@ -28,13 +27,14 @@ const usualEnvironment = (): NodeJS.ProcessEnv =>
 
 /**
  * Starts a program in a process group of its own, at normal priority: the agent has a higher one for its adverts, which
- * is not meant for what it starts. @throws Error when the arguments are no arguments
+ * is not meant for what it starts. What cannot be started says so by `error`, later; without file descriptors left
+ * (EMFILE) it has no pipes. @throws Error when the arguments are no arguments
  * @param environment - besides the usual variables, all that it gets
  */
 export const startProcess = (
   [file, ...args]: CommandLine,
   environment: Readonly<Record<string, string>>,
-): ChildProcess & { readonly stdout: Readable; readonly stderr: Readable } => {
+): ChildProcess => {
   const child = spawn(file ?? '', args, {
     env: { ...usualEnvironment(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
