@@ -17,8 +17,10 @@ import {
 } from '../../src/adapters/raw-socket/load-raw-socket.ts';
 import { ownAddresses } from '../../src/adapters/raw-socket/own-addresses.ts';
 import { openRawSocket } from '../../src/adapters/raw-socket/raw-socket.ts';
+import { openReceiver } from '../../src/adapters/raw-socket/receiver.ts';
 import { CarpError } from '../../src/ports/error.ts';
 import { type IpAddress, parseAddress } from '../../src/protocol/address.ts';
+import { vhid } from '../../src/protocol/units.ts';
 import { missingRawSocket } from '../support/requirements.ts';
 
 const addressIn = (text: string): IpAddress => {
@@ -267,10 +269,33 @@ describe('a socket', () => {
   });
 
   test('keeps a bounded number of packets that nobody has asked for', async () => {
-    const { native, seen } = opened();
+    const { native, seen, socket } = opened();
     for (let i = 0; i < 1000; i++) native.arrive('x');
     await turn();
     assert.equal(seen.length, 64);
+    assert.equal(socket.lost(), 936);
+  });
+
+  test('counts what it could not keep as lost, at once and with the next packet that comes', () => {
+    const native = new FakeNative();
+    const group = addressIn('224.0.0.18');
+    const receiver = openReceiver(
+      { createSocket: () => native as unknown as NativeSocket },
+      {
+        ...{ family: 4, interface: 'eth0', vhid: vhid(7), peers: [], group, own: ownAddresses() },
+        ...{ onReadable: () => undefined, onBroken: () => undefined },
+      },
+      1,
+    );
+    for (let i = 0; i < 70; i++) native.arrive('x');
+    assert.equal(receiver.dropped(), 6);
+    for (let i = 0; i < 64; i++) assert.equal(receiver.receive(), 'refused');
+    assert.equal(receiver.receive(), undefined);
+    const path = { source: addressIn('192.0.2.12'), destination: group, tos: 0 };
+    native.queue.push(ipPacket(Uint8Array.of(0x21, 7, ...new Uint8Array(34)), path));
+    const packet = receiver.receive();
+    assert.ok(packet !== undefined && packet !== 'refused');
+    assert.equal(packet.dropped, 6);
   });
 
   test('that only sends does not read', () => {

@@ -30,6 +30,8 @@ export interface RawSocket {
   readonly get: (level: number, option: number, into: Uint8Array) => void;
   /** What arrived first, or `undefined` if there is nothing now. Never blocks. */
   readonly receive: () => Received | undefined;
+  /** Packets that came faster than they were asked for. The kernel knows nothing of that. */
+  readonly lost: () => number;
   /** Sends a packet with its IP header. */
   readonly send: (packet: Buffer, destination: string) => void;
   /** Never throws. May be called twice. */
@@ -50,7 +52,7 @@ export interface RawSocketOptions {
 const FAMILY = { 4: 1, 6: 2 } as const;
 /** An advert is a hundred bytes at most with its header. What is longer than this is none, and is refused or cut off. */
 const PACKET_BYTES = 2048;
-/** Packets that the event loop may bring before they are asked for: one for each of its looks. More are lost. */
+/** Packets that the event loop may bring before they are asked for: one for each of its looks. More are lost, and counted. */
 const WAITING_MAX = 64;
 /** Tried again at once when a signal interrupts a call; more often than this it is no signal. */
 const EINTR_MAX = 100;
@@ -88,6 +90,7 @@ export const openRawSocket = (module: RawSocketModule, options: RawSocketOptions
   const native = create(module, options);
   const buffer = Buffer.alloc(PACKET_BYTES);
   const waiting: Received[] = [];
+  let lost = 0;
   let scheduled = false;
   let closed = false;
 
@@ -104,7 +107,11 @@ export const openRawSocket = (module: RawSocketModule, options: RawSocketOptions
   open.add(native);
   // The event loop stands between two packets here; whatever comes of them waits until it has looked at everything.
   native.on('message', (packet, source) => {
-    if (closed || waiting.length >= WAITING_MAX) return;
+    if (closed) return;
+    if (waiting.length >= WAITING_MAX) {
+      lost += 1;
+      return;
+    }
     waiting.push({ data: Uint8Array.from(packet), source });
     if (scheduled) return;
     scheduled = true;
@@ -141,6 +148,7 @@ export const openRawSocket = (module: RawSocketModule, options: RawSocketOptions
       );
       return received;
     },
+    lost: () => lost,
     send: (packet, destination) => {
       const done = attempt('sendto', () => native.wrap.send(packet, 0, packet.length, destination, () => undefined));
       if (done === undefined) throw new SystemCallError('sendto', 'EAGAIN', 'the send buffer is full');

@@ -19,7 +19,7 @@ const VHID_OFFSET = 1;
 export interface Receiver {
   /** The next packet; 'refused' if it was not for us after all; `undefined` if there is none now. */
   readonly receive: () => Packet | 'refused' | undefined;
-  /** Packets that did not fit into the receive buffer since the socket was set up. */
+  /** Packets that found no room since the socket was set up: in the receive buffer, or beside it. */
   readonly dropped: () => number;
   readonly close: () => void;
 }
@@ -90,7 +90,7 @@ export const openReceiver = (module: RawSocketModule, options: ReceiverOptions, 
   const meminfoBytes = new Uint8Array(meminfo.buffer);
   const drops = (): number => {
     socket.get(Linux.SOL_SOCKET, Linux.SO_MEMINFO, meminfoBytes);
-    return meminfo[MEMINFO_DROPS] ?? 0;
+    return (meminfo[MEMINFO_DROPS] ?? 0) + socket.lost();
   };
   const before = drops();
   /** When the buffer was last empty. A packet was not there then, so at least these were lost before it came. */
