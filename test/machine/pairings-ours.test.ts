@@ -1,7 +1,7 @@
 /** What is promised of ours beside any other system: its share of a takeover, and how long two may hold the addresses. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { masterDownMs, RELEASE_AFTER_CLAIM_MS } from '../../src/machine/timings.ts';
+import { HEIR_LISTENS_MS, masterDownMs, RELEASE_AFTER_CLAIM_MS } from '../../src/machine/timings.ts';
 import { MachineHost } from '../support/machine-host.ts';
 import { Lan } from '../support/machine-lan.ts';
 import { Actor, type Role } from '../support/model-cast.ts';
@@ -51,16 +51,22 @@ describe('our share of a takeover', () => {
 describe('two holders', () => {
   const LATENCY_MS = 0.6;
   // Whoever takes over from ours is heard after one latency, ucarp's reading included on its side only; who of ours
-  // leaves keeps the addresses for 5 ms more. A ucarp that loses reads of it up to a second late.
-  const longest = (other: Role, handsOver: boolean): number =>
-    (other === 'ucarp' ? 1000 : LATENCY_MS) + LATENCY_MS + (handsOver ? RELEASE_AFTER_CLAIM_MS : 0);
-  const CASES: readonly (readonly [what: string, faults: readonly [FaultName, ...FaultName[]], handsOver: boolean])[] =
+  // leaves keeps the addresses for 5 ms more. A ucarp that loses reads of it up to a second late. An agent that was killed
+  // right before its next advert was due, which takes two seconds with skew 254, may be back while its lease lasts, although
+  // a BACKUP has timed out: it listens before it asks (D-012).
+  const longest = (other: Role, keepsMs: number): number =>
+    (other === 'ucarp' ? 1000 : LATENCY_MS) + LATENCY_MS + keepsMs;
+  const CASES: readonly (readonly [what: string, faults: readonly [FaultName, ...FaultName[]], keepsMs: number])[] = [
+    ['after a start or a crash: no longer than a round trip', ['nothing', 'crash'], 0],
+    ['after any change of roles while all hear each other', ['leave', 'step down', 'demote'], RELEASE_AFTER_CLAIM_MS],
     [
-      ['after a start or a crash: no longer than a round trip', ['nothing', 'crash'], false],
-      ['after any change of roles while all hear each other', ['kill', 'leave', 'step down', 'demote'], true],
-    ];
+      'after the death of an agent that comes back to its addresses',
+      ['kill'],
+      HEIR_LISTENS_MS + RELEASE_AFTER_CLAIM_MS,
+    ],
+  ];
   for (const [ours, other] of PAIRS)
-    for (const [what, faults, handsOver] of CASES)
+    for (const [what, faults, keepsMs] of CASES)
       test(`${ours} with ${other}, ${what}${other === 'ucarp' ? ', and a second for ucarp to read' : ''}`, () => {
         const families: Casting['families'] = other === 'ucarp' || ours === 'ours' ? [[4]] : [[4], [4, 6]];
         forSeeds(300, (seed) => {
@@ -72,7 +78,7 @@ describe('two holders', () => {
             if (!isTwo) since = undefined;
             else since ??= lan.now;
             const ms = lan.now - (since ?? lan.now);
-            assert.ok(ms <= longest(other, handsOver), `two holders for ${ms} ms at ${lan.now} ms`);
+            assert.ok(ms <= longest(other, keepsMs), `two holders for ${ms} ms at ${lan.now} ms`);
           };
           const run = lan.run.bind(lan);
           lan.run = (until, watch) =>
