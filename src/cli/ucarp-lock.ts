@@ -3,10 +3,15 @@
  *
  * The lock is an abstract Unix socket, which the kernel takes back when the process dies; it lives in the network
  * namespace, as interfaces do. It is held until the last script has ended, and so for longer than the lock of the agent.
+ *
+ * Names of abstract sockets have no owner: any local user may take one first, and answer what he likes. That he keeps us
+ * from starting cannot be helped; but nobody is told to kill a process, or that all is well, because of what he says. The
+ * kernel knows who listens (SO_PEERCRED): root or the user of this process is believed, as far as it speaks of itself.
  */
 import { createConnection, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CarpError } from '../ports/error.ts';
+import { isTrusted, peerOf } from './ucarp-peer.ts';
 
 /** Longer than a farewell and most scripts. */
 const PREDECESSOR_MS_MAX = 10_000;
@@ -19,6 +24,11 @@ export interface Holder {
   readonly state: 'running' | 'ending';
   /** What it runs, without its password: the same for the same options. */
   readonly what: string;
+}
+
+/** Somebody who has the lock and is not known to be one of us. */
+interface Stranger {
+  readonly state: 'unknown';
 }
 
 export interface UcarpLock {
@@ -58,13 +68,25 @@ export const lockUcarp = async (options: LockOptions): Promise<UcarpLock | Holde
       };
     const holder = await ask(name);
     if (holder?.state === 'running') return holder;
+    if (holder?.state === 'unknown') throw taken(options);
     if (performance.now() > end)
-      throw new CarpError('CARP_DUPLICATE', `another carp ucarp for vhid ${vhid} on ${device} does not end`, {
-        remedy: `look at what its down script does: pgrep -a ucarp${holder === undefined ? '' : `; kill -KILL ${holder.pid} ends it and leaves the address`}`,
-      });
+      throw holder === undefined
+        ? taken(options)
+        : new CarpError('CARP_DUPLICATE', `another carp ucarp for vhid ${vhid} on ${device} does not end`, {
+            remedy: `look at what its down script does: pgrep -a ucarp; kill -KILL ${holder.pid} ends it and leaves the address`,
+          });
     if (await Promise.race([isCancelled, sleep(RETRY_MS, false)])) return undefined;
   }
 };
+
+const taken = ({ interface: device, vhid }: LockOptions): CarpError =>
+  new CarpError(
+    'CARP_DUPLICATE',
+    `a process has the lock for vhid ${vhid} on ${device}, and cannot be seen to be ours`,
+    {
+      remedy: `as root, look which one it is, and end it if it is no carp: ss -xlp | grep -w carp/ucarp/${device}/${vhid}`,
+    },
+  );
 
 /** Whether it listens now. @throws (rejects) CarpError CARP_FAILED for other reasons than that somebody else does */
 const isBound = (server: Server, name: string): Promise<boolean> =>
@@ -81,14 +103,18 @@ const isBound = (server: Server, name: string): Promise<boolean> =>
   });
 
 /** `undefined`: it has gone, or does not say. */
-const ask = (name: string): Promise<Holder | undefined> =>
+const ask = (name: string): Promise<Holder | Stranger | undefined> =>
   new Promise((resolve) => {
     let text = '';
-    const socket = createConnection(name);
+    let peer: ReturnType<typeof peerOf>;
+    const socket = createConnection(name, () => {
+      peer = peerOf(socket);
+    });
     const finish = (): void => {
       clearTimeout(limit);
       socket.destroy();
-      resolve(holderFrom(text));
+      const holder = holderFrom(text);
+      resolve(holder === undefined || isTrusted(peer, holder.pid) ? holder : { state: 'unknown' });
     };
     const limit = setTimeout(finish, ANSWER_MS_MAX);
     socket.setEncoding('utf8').on('data', (part: string) => {
