@@ -110,8 +110,14 @@ export const endings = ({ signals, impatient, stop, crashMs, onCrash }: EndingsO
   };
 };
 
-export const flushed = (): Promise<unknown> =>
-  Promise.race([
-    new Promise((resolve) => process.stdout.write('', resolve)),
-    sleep(FLUSH_MS_MAX, undefined, { ref: false }),
-  ]);
+/** Whether all that was written has been taken; not, if its reader takes longer than `FLUSH_MS_MAX`. */
+const flushed = (): Promise<boolean> => {
+  const taken = [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve)));
+  return Promise.race([Promise.all(taken).then(() => true), sleep(FLUSH_MS_MAX, false, { ref: false })]);
+};
+
+/** The end: what nobody reads would keep the process alive, as long as its reader lives and does not read. */
+export const leave = async (code: ExitCode): Promise<ExitCode> => {
+  if (!(await flushed())) process.exit(code);
+  return code;
+};

@@ -11,7 +11,7 @@ import type { HostConfig } from '../config/types.ts';
 import type { CarpEvent } from '../engine/status.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
-import { endings, flushed, heldBack, refuseToStart, rolesLine } from './foreground.ts';
+import { endings, heldBack, leave, refuseToStart, rolesLine } from './foreground.ts';
 import { type Command, type ExitCode, parseOptions, usageError } from './options.ts';
 import { warn } from './output.ts';
 
@@ -116,9 +116,8 @@ const runForeground = async ({ file, config, json, log: shown, tell }: Foregroun
   process.off('SIGHUP', reload);
   await agent.stop();
   await server?.close();
-  await flushed();
   ending.dispose();
-  return code;
+  return leave(code);
 };
 
 /**

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import type { ConfigError } from '../config/findings.ts';
@@ -7,12 +7,7 @@ import type { HostConfig } from '../config/types.ts';
 import { CarpError } from '../ports/error.ts';
 import { formatCidr, parseAddress, sameAddress } from '../protocol/address.ts';
 import type { UcarpOptions } from './ucarp-options.ts';
-
-/** fgets(3) of ucarp takes so many; a password has 19 at most anyway. */
-const PASSFILE_BYTES_MAX = 511;
-/** "Others" may read. */
-const WORLD_READABLE = 0o004;
-const LF = 0x0a;
+import { readSecret, type Secret } from './ucarp-secret.ts';
 
 /** What a command line of ucarp means here. */
 export interface UcarpPlan {
@@ -27,14 +22,15 @@ export interface UcarpPlan {
 }
 
 /**
- * Turns options into a configuration of one group. Reads the password.
+ * Turns options into a configuration of one group.
+ * @param known - the password, where it has been read already; otherwise it is read now
  * @throws CarpError CARP_CONFIG, CARP_NO_PERMISSION; never with the password in it
  */
-export const planUcarp = (options: UcarpOptions): UcarpPlan => {
+export const planUcarp = (options: UcarpOptions, known?: Secret): UcarpPlan => {
   const { addressing, vhid, addresses, sources, upscript, downscript } = options;
   const device = options.interface ?? interfaceOf(options);
   const name = `${device}-${vhid}`;
-  const secret = secretOf(options);
+  const secret = known ?? readSecret(options);
   const parsed = parseConfig({
     state: options.state === undefined ? `/var/lib/carp/ucarp-${name}` : resolve(options.state),
     ...(options.socket === undefined ? {} : { socket: resolve(options.socket) }),
@@ -109,79 +105,6 @@ const interfaceOf = ({ sources }: UcarpOptions): string => {
   throw new CarpError('CARP_CONFIG', `no interface that is up has the address ${source?.text}`, {
     remedy: 'name the interface with --interface; `ip addr` lists them',
   });
-};
-
-interface Secret {
-  readonly pass: string;
-  readonly warnings: readonly string[];
-}
-
-/**
- * The first line of a file, as ucarp reads it: without the line feed, but with the carriage return that an editor of
- * another system has put before it. A group whose hosts read copies of that file would fall apart otherwise.
- */
-const secretOf = ({ secret }: UcarpOptions): Secret => {
-  if ('pass' in secret) return { pass: secret.pass, warnings: [] };
-  const file = resolve(secret.passfile);
-  const { line, isPublic } = firstLine(file);
-  const pass = textOf(line, file);
-  if (pass === '')
-    throw new CarpError('CARP_CONFIG', `the first line of ${file} is empty, and the password is missing`, {
-      remedy: `write the password into the first line of ${file}`,
-    });
-  const exposed = isPublic ? [`everybody on this system can read ${file}; run chmod o= ${file}`] : [];
-  const hasReturn = pass.endsWith('\r');
-  const returned = hasReturn
-    ? [
-        `the first line of ${file} ends in a carriage return, which is a part of the password, as for ucarp; hosts that have it from --pass or from another file do not agree: to remove it, on all hosts, sed -i 's/\\r$//' ${file}`,
-      ]
-    : [];
-  return { pass, warnings: [...exposed, ...returned] };
-};
-
-const unreadable = (file: string, { code = 'unknown error' }: NodeJS.ErrnoException): CarpError => {
-  const isDenied = code === 'EACCES' || code === 'EPERM';
-  return new CarpError(
-    isDenied ? 'CARP_NO_PERMISSION' : 'CARP_CONFIG',
-    `cannot read the password from ${file}: ${code === 'ENOENT' ? 'there is no such file' : code}`,
-    { remedy: `ls -l ${file} shows whether it is there and who may read it` },
-  );
-};
-
-/** Of files and of pipes alike: `--passfile <(pass carp)` works with ucarp, too. */
-const firstLine = (file: string): { readonly line: Uint8Array; readonly isPublic: boolean } => {
-  let handle: number | undefined;
-  try {
-    handle = openSync(file, 'r');
-    const stat = fstatSync(handle);
-    const buffer = new Uint8Array(PASSFILE_BYTES_MAX);
-    let length = 0;
-    while (length < buffer.length && !buffer.subarray(0, length).includes(LF)) {
-      const read = readSync(handle, buffer, length, buffer.length - length, null);
-      if (read === 0) break;
-      length += read;
-    }
-    const content = buffer.subarray(0, length);
-    const end = content.indexOf(LF);
-    return {
-      line: end === -1 ? content : content.subarray(0, end),
-      isPublic: stat.isFile() && (stat.mode & WORLD_READABLE) !== 0,
-    };
-  } catch (error) {
-    throw unreadable(file, error as NodeJS.ErrnoException);
-  } finally {
-    if (handle !== undefined) closeSync(handle);
-  }
-};
-
-const textOf = (line: Uint8Array, file: string): string => {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
-  } catch {
-    throw new CarpError('CARP_CONFIG', `the password in ${file} is not UTF-8 text`, {
-      remedy: 'choose another one on all hosts, of printable characters',
-    });
-  }
 };
 
 const hintsOf = ({ addressing, upscript, downscript }: UcarpOptions): readonly string[] => [

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import { CarpError } from '../ports/error.ts';
 import { Exit, exitCodeOf } from './options.ts';
-import type { DaemonMessage } from './ucarp-daemon.ts';
+import type { DaemonMessage, DaemonOrder } from './ucarp-daemon.ts';
 import { parseUcarp } from './ucarp-options.ts';
 import { runUcarp } from './ucarp-run.ts';
 
@@ -24,11 +24,12 @@ const detach = (): void => {
   if (process.connected) process.disconnect();
 };
 
-const start = async (args: readonly string[]): Promise<void> => {
+const start = async ({ args, secret }: DaemonOrder): Promise<void> => {
   const options = parseUcarp(args);
   if (options === 'help') return;
   process.exitCode = await runUcarp(options, {
     isDaemon: true,
+    secret,
     show: (level, line) => tell({ type: 'line', level, line }),
     onUp: () => {
       tell({ type: 'up' });
@@ -40,8 +41,8 @@ const start = async (args: readonly string[]): Promise<void> => {
 // Nobody reads it when the process that started this one has gone.
 process.stderr.on('error', () => undefined);
 process.once('disconnect', abandoned);
-process.once('message', ({ args }: { readonly args: readonly string[] }) => {
-  start(args).catch((error: unknown) => {
+process.once('message', (order: DaemonOrder) => {
+  start(order).catch((error: unknown) => {
     process.exitCode = exitCodeOf(error);
     const { message } = error as Error;
     const failure =

@@ -5,7 +5,14 @@ import type { LogLevel } from '../ports/log.ts';
 import { Exit, type ExitCode } from './options.ts';
 import { note, print } from './output.ts';
 import { parseUcarp } from './ucarp-options.ts';
+import { readSecret, type Secret } from './ucarp-secret.ts';
 import { titleOf } from './ucarp-title.ts';
+
+/** What the process that started a daemon tells it: all that it would have learnt from its arguments and descriptors. */
+export interface DaemonOrder {
+  readonly args: readonly string[];
+  readonly secret: Secret;
+}
 
 /** What a daemon tells the process that started it, over the channel of child_process. */
 export type DaemonMessage =
@@ -19,14 +26,17 @@ const LAST_LINES_MAX = 2000;
 
 /**
  * Starts the daemon in a session of its own, and waits until it is up or has failed: whoever started it learns which.
- * Its arguments go through the channel, so that nobody sees the password in them.
+ * Its arguments go through the channel, so that nobody sees the password in them. A password file is read here:
+ * /dev/stdin and the /dev/fd/63 of a shell's `<(…)` are this process's own.
  * @throws (rejects) CarpError why it is not up
  */
-export const daemonize = (args: readonly string[]): Promise<ExitCode> => {
+export const daemonize = async (args: readonly string[]): Promise<ExitCode> => {
   const options = parseUcarp(args);
-  const title = options === 'help' ? '' : titleOf(options);
+  if (options === 'help') return Exit.done;
+  const title = titleOf(options);
   // This process may wait for long, and its arguments have the password, too.
   process.title = title;
+  const order: DaemonOrder = { args, secret: readSecret(options) };
   const child = fork(fileURLToPath(new URL('./ucarp-daemon-main.js', import.meta.url)), [title], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -76,6 +86,6 @@ export const daemonize = (args: readonly string[]): Promise<ExitCode> => {
         ),
       ),
     );
-    child.send({ args });
+    child.send(order);
   });
 };

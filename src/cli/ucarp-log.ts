@@ -3,6 +3,7 @@
  * time in the foreground, to stdout (info, debug) and stderr (warnings, errors); and to syslog as `ucarp[PID]`.
  */
 import { fstatSync, statSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import type { NotifySocket } from '../adapters/linux/notify-socket.ts';
 import { boundedLines } from '../adapters/node/log.ts';
 import type { Log, LogLevel } from '../ports/log.ts';
@@ -31,6 +32,29 @@ export interface UcarpLogOptions {
 export const consoleLines = (): UcarpLogOptions['show'] => {
   const [out, err] = [boundedLines(process.stdout), boundedLines(process.stderr)];
   return (level, line) => (level === 'warn' || level === 'error' ? err : out)(line);
+};
+
+/** What scripts have printed and nobody has read, in bytes: half of what lines may take, so that those get through. */
+const SCRIPTS_UNREAD_MAX = 512 * 1024;
+
+/** What scripts print goes where it would go with ucarp. What nobody reads is dropped, and counted. */
+export const scriptOutput = (
+  streams: Readonly<Record<'stdout' | 'stderr', Writable>> = process,
+): Readonly<Record<'stdout' | 'stderr', (text: string) => void>> => {
+  const bounded = (stream: Writable) => {
+    let dropped = 0;
+    return (text: string): void => {
+      if (stream.destroyed || stream.writableEnded) return;
+      if (stream.writableLength + text.length > SCRIPTS_UNREAD_MAX) {
+        dropped += text.length;
+        return;
+      }
+      if (dropped > 0) stream.write(`\n(${dropped} characters of a script were dropped because nobody read them)\n`);
+      dropped = 0;
+      stream.write(text);
+    };
+  };
+  return { stdout: bounded(streams.stdout), stderr: bounded(streams.stderr) };
 };
 
 export interface UcarpLog {

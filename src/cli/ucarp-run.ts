@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { filter } from 'rxjs';
 import { createNotifier } from '../adapters/linux/notify.ts';
 import type { Agent } from '../agent/agent.ts';
@@ -9,14 +9,15 @@ import { listenOnSocket } from '../agent/socket-server.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { type IpAddress, sameAddress } from '../protocol/address.ts';
-import { endings, flushed, heldBack, refuseToStart, rolesLine } from './foreground.ts';
+import { endings, heldBack, leave, refuseToStart, rolesLine } from './foreground.ts';
 import { Exit, type ExitCode } from './options.ts';
 import { planUcarp, type UcarpPlan } from './ucarp-config.ts';
 import { type Holder, lockUcarp } from './ucarp-lock.ts';
-import { createUcarpLog, type UcarpLogOptions } from './ucarp-log.ts';
+import { createUcarpLog, scriptOutput, type UcarpLogOptions } from './ucarp-log.ts';
 import type { UcarpOptions } from './ucarp-options.ts';
 import { writePid } from './ucarp-pidfile.ts';
 import { VipScripts } from './ucarp-scripts.ts';
+import type { Secret } from './ucarp-secret.ts';
 import { setTitle } from './ucarp-title.ts';
 
 /** All of them end ucarp. */
@@ -28,6 +29,8 @@ export interface UcarpSurroundings {
   /** Where lines are shown. */
   readonly show: UcarpLogOptions['show'];
   readonly isDaemon: boolean;
+  /** The password, where the process that started this one has read it. */
+  readonly secret?: Secret;
   /** All has been started. */
   readonly onUp: () => void;
 }
@@ -45,11 +48,13 @@ export const runUcarp = async (options: UcarpOptions, around: UcarpSurroundings)
   const logging = createUcarpLog({ facility: options.facility, debug: options.debug, show, isConsole: !isDaemon });
   try {
     const hasSyslog = await logging.openSyslog();
-    const plan = planUcarp(options);
+    const plan = planUcarp(options, around.secret);
     if (isDaemon) process.chdir('/');
     if (isDaemon && !hasSyslog)
       logging.log('warn', 'there is no syslog (/dev/log) now: nobody hears what the daemon says until there is one');
-    return await run(options, plan, logging.log, around);
+    const code = await run(options, plan, logging.log, around);
+    // A daemon has nobody who reads.
+    return isDaemon ? code : await leave(code);
   } catch (error) {
     // Whoever started this process is told, too.
     if (error instanceof CarpError) logging.toSyslog('error', error.message, { remedy: error.remedy });
@@ -72,6 +77,7 @@ const run = async (
   const { config } = plan;
   const { log, release } = heldBack(shown);
   const notifier = createNotifier({ log });
+  const output = scriptOutput();
   const scripts = new VipScripts({
     scripts: plan.scripts,
     interface: plan.interface,
@@ -81,7 +87,7 @@ const run = async (
     has: await addressLookup(),
     holdAddresses: options.addressing === 'scripts',
     log: shown,
-    onOutput: (text, stream) => void (isDaemon || process[stream].write(text)),
+    onOutput: (text, stream) => void (isDaemon || output[stream](text)),
   });
   const agent = composeAgent({ log, adapt: (environment) => scripts.around(environment) });
   const stop = async (): Promise<void> => {
@@ -96,6 +102,7 @@ const run = async (
     crashMs: CRASH_MS_MAX,
     onCrash: notifier.stopping,
   });
+  let isUp = false;
   const undo: (() => unknown)[] = [ending.dispose, notifier.stopping];
   const lines = agent.events$
     .pipe(filter(({ event, role }) => event === 'transition' && role !== 'STOPPED'))
@@ -117,7 +124,8 @@ const run = async (
       const server = await listenOnSocket({ path: config.socket, agent: honest(agent, options), log });
       undo.push(server.close);
     }
-    makeFolder(config.state);
+    const discard = makeFolder(config.state);
+    undo.push(() => isUp || discard());
     hurry();
     await agent.configure({ state: config.state, hosts: [config] });
     refuseToStart(agent.problems(), config, ['CARP_DUPLICATE']);
@@ -131,6 +139,7 @@ const run = async (
     undo.push(onSignals({ agent, log, group: config.groups[0]?.name ?? '' }));
     notifier.follow(agent.events$, () => rolesLine(agent.snapshots()));
     notifier.ready();
+    isUp = true;
     onUp();
     const code = await ending.asked;
     notifier.stopping();
@@ -138,19 +147,32 @@ const run = async (
   } finally {
     await stop();
     for (const step of undo.reverse()) await step();
-    await flushed();
   }
 };
 
-/** It and the one above, for those who have no package that makes them. What cannot be made is told by whoever needs it. */
-const makeFolder = (folder: string): void => {
+/**
+ * It and the one above, for those who have no package that makes them. What cannot be made is told by whoever needs it.
+ * @returns what removes those that were made here, with the memory of adverts in them: for a start that failed
+ */
+const makeFolder = (folder: string): (() => void) => {
+  const made: string[] = [];
   for (const [path, mode] of [[dirname(folder), 0o755] as const, [folder, 0o700] as const])
     try {
       // Not `recursive`: Node 20 then tries for ever where the system says ENOENT (in /proc).
       mkdirSync(path, { mode });
+      made.unshift(path);
     } catch {
       // It is there, or it cannot be.
     }
+  return () => {
+    try {
+      if (made.includes(folder))
+        for (const file of readdirSync(folder)) if (/^replay-.*\.bin$/.test(file)) rmSync(join(folder, file));
+      for (const path of made) rmdirSync(path);
+    } catch {
+      // Something is in it that the next start has to know, such as an address that could not be removed.
+    }
+  };
 };
 
 /**

@@ -78,10 +78,11 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
       [['--pidfile=/no/such/folder/pid'], 2, /cannot write the process id/],
     ];
     for (const [more, code, message] of failures) {
-      const parent = start(lan, host, 'ours', [...usual, ...more]);
+      const parent = start(lan, host, 'ours', [...usual, ...more, `--state=${lan.folder}/new/state`]);
       assert.equal(await ended(parent), code, parent.report());
       assert.match(parent.stderr.map(({ text }) => text).join('\n'), message);
       await until('nothing to be left', 5000, async () => (await running(lan, host)).length === 0);
+      assert.equal(existsSync(join(lan.folder, 'new')), false, `a folder is left by ${more.join()}`);
     }
     assert.deepEqual(calls(lan, host), [], 'a start that failed has called no script');
     const first = start(lan, host, 'ours', usual);
@@ -141,19 +142,63 @@ describe('carp ucarp --daemonize', { concurrency: 2 }, () => {
   }, async (t) => {
     const lan = await Lan.create(t, 1);
     const host = lan.host(1);
-    // A password that comes from a pipe nobody writes to holds the start up.
-    const fifo = join(lan.folder, 'fifo');
-    await run('mkfifo', fifo);
-    const line = options(lan, host, `--addr=${VIP}`, '-Bzn', '--pass=hush-hush', `--passfile=${fifo}`);
-    const parent = start(lan, host, 'ours', line);
-    await until('both processes', START_MS, async () => (await running(lan, host)).includes('ucarp'));
+    // A predecessor that is still ending holds the start up.
+    const gate = join(lan.folder, 'gate');
+    const slow = script(
+      lan,
+      host,
+      'slow',
+      `until [ -e ${gate} ]; do sleep 0.1; done\nexec ${removingScript(lan, host)} "$@"`,
+    );
+    const usual = options(lan, host, `--addr=${VIP}`, '-zn', '--pass=hush-hush', `--downscript=${slow}`);
+    const one = start(lan, host, 'ours', usual);
+    await lan.untilHolders(VIP, ['h1'], START_MS);
+    one.signal('SIGTERM');
+    await until('its down script', 8000, () => calls(lan, host).includes(`slow eth0 ${VIP}`));
+    const parent = start(lan, host, 'ours', [...usual, '-B']);
+    const both = async (): Promise<boolean> =>
+      (await running(lan, host)).filter((name) => name === 'ucarp').length === 2;
+    await until('predecessor and daemon', START_MS, both, () => parent.report());
     const pids = (await run('ip', 'netns', 'pids', host.namespace)).trim().split('\n');
     assert.doesNotMatch(await run('ps', '-o', 'args=', '-p', pids.join()), /hush/);
     parent.signal('SIGKILL');
     await parent.exited;
-    writeFileSync(fifo, 'secret\n');
-    await until('the daemon to end', 10_000, async () => (await running(lan, host)).length === 0);
+    await until('the daemon to end', 8000, async () => !(await both()));
+    writeFileSync(gate, '');
+    await one.untilExit(START_MS);
+    await until('nothing to be left', 8000, async () => (await running(lan, host)).length === 0);
     assert.deepEqual(await lan.holders(VIP), []);
+  });
+
+  test('the password may come from /dev/stdin or another descriptor of whoever starts the daemon', {
+    skip,
+    timeout: 120_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 2);
+    const [first, second] = [lan.host(1), lan.host(2)];
+    const peer = start(lan, second, 'ours', options(lan, second, `--addr=${VIP}`, '-zn', '--pass=of-a-pipe', '-k99'));
+    await lan.untilHolders(VIP, ['h2'], START_MS);
+    for (const [file, redirect] of [
+      ['/dev/stdin', ''],
+      ['/dev/fd/3', '3<&0 </dev/null'],
+    ] as const) {
+      const pidfile = join(lan.folder, 'ucarp.pid');
+      const line = [
+        ...options(lan, first, `--addr=${VIP}`, '-BPzn', `--passfile=${file}`),
+        `--pidfile=${pidfile}`,
+        `--state=${lan.folder}/h1-state`,
+      ];
+      const shell = `printf 'of-a-pipe\\n' | { "$@" ${redirect}; }`;
+      const parent = lan.start(first, file, ['sh', '-c', shell, 'sh', process.execPath, CARP, 'ucarp', ...line]);
+      assert.equal(await ended(parent), 0, parent.report());
+      // A peer with another password would not give way.
+      await lan.untilHolders(VIP, ['h1'], START_MS);
+      process.kill(pidOf(pidfile), 'SIGTERM');
+      await lan.untilHolders(VIP, ['h2'], START_MS);
+      await until('the daemon to end', 8000, async () => (await running(lan, first)).length === 0);
+    }
+    peer.signal('SIGTERM');
+    assert.equal(await ended(peer), 0);
   });
 });
 

@@ -1,6 +1,6 @@
 /** `carp ucarp` in the place of ucarp: the same command line, scripts and signals, in groups with the real one. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Capture } from '../support/capture.ts';
@@ -404,5 +404,37 @@ describe('carp ucarp', { concurrency: 2 }, () => {
     const processes = await run('ps', '-o', 'comm=,args=', '-p', pids.join());
     assert.match(processes, /^ucarp +ucarp --interface=eth0 --srcip=192\.0\.2\.11 --vhid=7 --addr=192\.0\.2\.100$/m);
     assert.doesNotMatch(`${processes}${ours.report()}`, /hush/);
+  });
+
+  test('a script that prints more than anybody reads keeps nothing from ending', {
+    skip,
+    timeout: 60_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 1);
+    const host = lan.host(1);
+    const pipe = join(lan.folder, 'pipe');
+    await run('mkfifo', pipe);
+    // Held open, and never read: a pager that was stopped.
+    const reader = openSync(pipe, 'r+');
+    t.after(() => closeSync(reader));
+    const loud = script(lan, host, 'loud', `head -c 3000000 /dev/zero\nexec ${addingScript(lan, host)} "$@"`);
+    const line = [
+      ...options(lan, host, `--addr=${VIP}`, '-zn', `--upscript=${loud}`),
+      `--state=${lan.folder}/h1-state`,
+    ];
+    const ours = lan.start(host, 'ours', [
+      'sh',
+      '-c',
+      `exec "$@" >${pipe}`,
+      'sh',
+      process.execPath,
+      CARP,
+      'ucarp',
+      ...line,
+    ]);
+    await lan.untilHolders(VIP, ['h1'], START_MS);
+    ours.signal('SIGTERM');
+    assert.equal((await ours.untilExit(10_000)).code, 0, ours.report());
+    assert.deepEqual(await lan.holders(VIP), []);
   });
 });
