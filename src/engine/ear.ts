@@ -14,7 +14,7 @@ export interface Missed {
 
 const AGAINST_REPLAYS =
   'somebody repeats adverts that were sent before: find out who (carp watch); if that is an OpenBSD host at an address ' +
-  'that another system had, use `replay: off`, or remove the file replay-*.bin of the group while the agent is stopped';
+  'that another system had a moment ago, make its carp interface anew after ten minutes (or restart it)';
 
 /** Listens for one group: counts what comes, says what is refused, and notes what got lost. */
 export class Ear {
