@@ -12,17 +12,7 @@ import { Lan, type LanAdvert, type LanHost } from '../support/machine-lan.ts';
 import { ip, type Rank, settingsOf } from '../support/machine-words.ts';
 import type { Peer } from '../support/model-peer.ts';
 import { modelOf, type System } from '../support/model-peers.ts';
-
-const { SEED } = process.env;
-
-const forSeeds = (count: number, run: (seed: number) => void): void => {
-  for (const seed of SEED === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(SEED)])
-    try {
-      run(seed);
-    } catch (error) {
-      throw new Error(`SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-    }
-};
+import { forSeeds } from '../support/model-watch.ts';
 
 /** Better than all, in sub-second mode, a farewell, and too slow. */
 const RANKS: readonly [readonly [number, number], ...(readonly [number, number])[]] = [

@@ -6,6 +6,7 @@ import { OwnCounters } from '../../src/engine/replay-own.ts';
 import type { ReplayMode } from '../../src/engine/settings.ts';
 import type { Millis } from '../../src/protocol/units.ts';
 import { millis } from '../../src/protocol/units.ts';
+import { forSeeds } from '../support/model-watch.ts';
 import { type Random, randomFrom } from '../support/random.ts';
 
 export interface Sent {
@@ -114,12 +115,5 @@ export class Listener {
   }
 }
 
-export const seeds = (count: number, run: (random: Random, seed: number) => void): void => {
-  const { SEED } = process.env;
-  for (const seed of SEED === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(SEED)])
-    try {
-      run(randomFrom(seed), seed);
-    } catch (error) {
-      throw new Error(`SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-    }
-};
+export const seeds = (count: number, run: (random: Random, seed: number) => void): void =>
+  forSeeds(count, (seed) => run(randomFrom(seed), seed));
