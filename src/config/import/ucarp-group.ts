@@ -4,7 +4,8 @@ import { PASSWORD_LENGTH_MAX } from '../../protocol/constants.ts';
 import { type GroupDraft, type Remark, type Secret, type Setting, setting, settings } from './draft.ts';
 import type { Word } from './shell.ts';
 import { type Place, show } from './source.ts';
-import { readUcarpOptions, strtoul, type UcarpOption } from './ucarp-options.ts';
+import { strtoul } from './strtoul.ts';
+import { readUcarpOptions, type UcarpOption } from './ucarp-options.ts';
 import type { UcarpStart } from './ucarp-starts.ts';
 
 /** Scripts of Debian's package, which do nothing but add and remove the address. */
@@ -68,20 +69,30 @@ class Options {
 
   /** As ucarp stores it: eight bits, without a check. */
   byte(option: UcarpOption): number | undefined {
-    const value = this.number(option);
+    const value = this.#converted(option);
     if (value === undefined) return undefined;
-    const stored = ((value % 256) + 256) % 256;
+    const stored = BigInt.asUintN(8, value);
     if (stored !== value)
-      this.remarks.push(`-${option} ${value}: ucarp keeps eight bits of it, and works with ${stored}`);
-    return stored;
+      this.remarks.push(
+        `-${option} ${show(this.text(option) ?? '')}: ucarp keeps eight bits of it, and works with ${stored}`,
+      );
+    return Number(stored);
   }
 
   number(option: UcarpOption): number | undefined {
+    const value = this.#converted(option);
+    return value === undefined ? undefined : Number(value);
+  }
+
+  #converted(option: UcarpOption): bigint | undefined {
     const text = this.text(option);
     if (text === undefined) return undefined;
-    const value = strtoul(text);
-    if (value === undefined) this.remarks.push(`-${option} ${show(text)} is no number`);
-    else if (String(value) !== text.trim()) this.remarks.push(`-${option} ${show(text)}: ucarp reads it as ${value}`);
+    const { value, rest } = strtoul(text);
+    if (rest === text) {
+      this.remarks.push(`-${option} ${show(text)} is no number`);
+      return undefined;
+    }
+    if (String(value) !== text.trim()) this.remarks.push(`-${option} ${show(text)}: ucarp reads it as ${value}`);
     return value;
   }
 }
@@ -182,8 +193,7 @@ export const groupOf = (start: UcarpStart, place: Place): GroupDraft => {
         ...(advskew === 255 ? ['255 in ucarp, where it means: one advert and then silence'] : []),
         ...options.choices('k'),
       ),
-    deadratio !== undefined &&
-      setting('deadratio', deadratio > 255 || deadratio < 0 ? 255 : deadratio, ...options.choices('r')),
+    deadratio !== undefined && setting('deadratio', Math.min(deadratio, 255), ...options.choices('r')),
     options.has('P') && setting('preempt', true, ...options.choices('P')),
     setting(
       'compatibility',

@@ -1,0 +1,26 @@
+/** The options of ucarp 1.5.2, in the order of its usage text. */
+export const UCARP_OPTIONS = [
+  { name: 'interface', short: 'i', takes: 'value' },
+  { name: 'srcip', short: 's', takes: 'value' },
+  // ucarp left it out of its list of short options: there, -m shows the usage text and nothing runs.
+  { name: 'mcastip', short: 'm', takes: 'value' },
+  { name: 'vhid', short: 'v', takes: 'value' },
+  { name: 'pass', short: 'p', takes: 'value' },
+  { name: 'passfile', short: 'o', takes: 'value' },
+  { name: 'preempt', short: 'P', takes: 'nothing' },
+  { name: 'neutral', short: 'n', takes: 'nothing' },
+  { name: 'addr', short: 'a', takes: 'value' },
+  { name: 'help', short: 'h', takes: 'nothing' },
+  { name: 'advbase', short: 'b', takes: 'value' },
+  { name: 'advskew', short: 'k', takes: 'value' },
+  { name: 'upscript', short: 'u', takes: 'value' },
+  { name: 'downscript', short: 'd', takes: 'value' },
+  { name: 'deadratio', short: 'r', takes: 'value' },
+  { name: 'debug', short: 'D', takes: 'nothing' },
+  { name: 'shutdown', short: 'z', takes: 'nothing' },
+  { name: 'daemonize', short: 'B', takes: 'nothing' },
+  { name: 'ignoreifstate', short: 'S', takes: 'nothing' },
+  { name: 'nomcast', short: 'M', takes: 'nothing' },
+  { name: 'facility', short: 'f', takes: 'value' },
+  { name: 'xparam', short: 'x', takes: 'value' },
+] as const;
