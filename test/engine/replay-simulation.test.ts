@@ -24,13 +24,18 @@ const RANKS: readonly [readonly [number, number], ...(readonly [number, number])
 
 const addressOf = (last: number): IpAddress => ip(`192.0.2.${last}`);
 
-/** Repeats adverts under any rank, and from any address; he reaches only who has a guard. */
+/**
+ * Repeats adverts under any rank, and from any address; he reaches only who has a guard. He is not quicker than the advert
+ * itself: whoever is can rewrite it before it was heard, and no guard can tell.
+ */
 class Attacker implements LanHost {
   readonly name = 'the attacker';
   readonly captured: LanAdvert[] = [];
   sent = 0;
+  readonly #lan: Lan;
 
   constructor(lan: Lan, mayReach: (host: LanHost) => boolean) {
+    this.#lan = lan;
     lan.join(this);
     lan.reaches = (from, to) => from !== this || mayReach(to);
   }
@@ -40,7 +45,8 @@ class Attacker implements LanHost {
   }
 
   hear(advert: LanAdvert): void {
-    this.captured.push(advert);
+    const [, longest] = this.#lan.latency;
+    this.#lan.at(this.#lan.now + longest, () => this.captured.push(advert));
   }
 
   attack(lan: Lan): void {
