@@ -11,7 +11,7 @@ import type { ReplayMode } from './settings.ts';
 
 const NO_SPANS = emptyTable(0, 0);
 /** How many spans are written in one go: a millisecond. */
-const PIECE = 4096;
+const PIECE = 1024;
 
 function* inPieces(tables: Iterable<SpanTable>, rest: Uint8Array): Generator<Uint8Array> {
   for (const spans of tables) yield encodeReplay({ spans, heard: [], reigns: [], peers: undefined });

@@ -10,6 +10,7 @@ import { OwnCounters, REIGNS_MAX } from '../../src/engine/replay-own.ts';
 import { tableOf } from '../../src/engine/replay-table.ts';
 import type { ReplayArchive, ReplaySource } from '../../src/ports/replay.ts';
 import { millis, vhid } from '../../src/protocol/units.ts';
+import { randomFrom } from '../support/random.ts';
 import { INTERVAL, Model, random64, type Sent, SILENCE, seeds } from './replay-streams.ts';
 
 const PLAIN = { noNullPrototype: true } as const;
@@ -197,6 +198,37 @@ describe('what a host knows of others', () => {
       for (const counter of sent) assert.equal(hear(later, counter), false, `${lost} lost`);
       assert.deepEqual(lines, []);
     }
+  });
+
+  test('is written as it was when it was asked for, in pieces, and what is heard between two of them is news', () => {
+    let source: ReplaySource | undefined;
+    const archive: ReplayArchive = {
+      open: (_place, from) => {
+        source = from;
+        return { found: [], touch: () => {}, close: () => {} };
+      },
+    };
+    const known = start(archive);
+    const draw = random64(randomFrom(1));
+    const hear = (to: KnownAdverts, counter: bigint): boolean =>
+      to.isFresh({ counter, source: 'x', at: millis(0), interval }, 'strict', SILENCE);
+    const before = Array.from({ length: 10_000 }, draw);
+    for (const counter of before) hear(known, counter);
+    const meanwhile: bigint[] = [];
+    const pieces: Uint8Array[] = [];
+    for (const piece of source?.whole() ?? []) {
+      pieces.push(piece);
+      for (let i = 0; i < 500; i += 1) {
+        meanwhile.push(draw());
+        hear(known, meanwhile.at(-1) ?? 0n);
+      }
+    }
+    assert.ok(pieces.length >= 3, `${pieces.length} pieces`);
+    assert.ok(pieces.every(({ length }) => length <= 40_000));
+    const news = [...(source?.news() ?? [])];
+    const found = [Buffer.concat(pieces), Buffer.concat(news)];
+    const later = start({ open: () => ({ found, touch: () => {}, close: () => {} }) });
+    for (const counter of [...before, ...meanwhile]) assert.equal(hear(later, counter), false);
   });
 
   test('is begun anew, and that is said, when what was kept cannot be understood', () => {
