@@ -1,0 +1,98 @@
+/** Debian's Chromium, in which pages are opened that must not complain and must not reach anybody but 127.0.0.1. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { ROOT } from './built.ts';
+import type { Scope } from './netns.ts';
+import { toolPath } from './requirements.ts';
+
+const PROGRAM = toolPath('chromium') ?? toolPath('chromium-browser') ?? toolPath('google-chrome');
+
+/** The reason to skip a test that needs a browser, or `false` when it can run. */
+export const missingBrowser = (): string | false =>
+  PROGRAM === undefined ? 'needs chromium: apt-get install chromium' : false;
+
+/** Bounds every wait for the page. Other tests may have both processors. */
+export const WITHIN_MS = 30_000;
+
+/** It ends with the test. */
+export const startBrowser = async (scope: Scope): Promise<Browser> => {
+  if (PROGRAM === undefined) throw new Error('there is no Chromium: apt-get install chromium');
+  const browser = await chromium.launch({
+    executablePath: PROGRAM,
+    // Root has no sandbox, and containers seldom have one.
+    chromiumSandbox: false,
+    // What a page asks of another host is seen and refused; what the browser itself might ask is not even resolved.
+    args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+    timeout: WITHIN_MS,
+  });
+  scope.after(() => browser.close());
+  return browser;
+};
+
+export interface PageOptions {
+  readonly width?: number;
+  readonly height?: number;
+  /** What is in the local storage before the first page is loaded. */
+  readonly storage?: Readonly<Record<string, string>>;
+  /** CSS that is in effect in addition to that of the page. */
+  readonly style?: string;
+}
+
+/** A page, and what went wrong on it so far: errors, complaints on the console, and requests to other hosts. */
+export interface WatchedPage {
+  readonly page: Page;
+  readonly faults: readonly string[];
+}
+
+const isOurs = (url: string): boolean => {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'data:' || protocol === 'blob:' || hostname === '127.0.0.1';
+};
+
+const watch = async (context: BrowserContext): Promise<WatchedPage> => {
+  const faults: string[] = [];
+  await context.route('**/*', async (route) => {
+    const url = route.request().url();
+    if (isOurs(url)) return route.fallback();
+    faults.push(`request to another host: ${url}`);
+    return route.abort();
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WITHIN_MS);
+  page.on('websocket', (socket) => {
+    if (!isOurs(socket.url())) faults.push(`web socket to another host: ${socket.url()}`);
+  });
+  page.on('pageerror', (error) => faults.push(`page error: ${error.stack ?? error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(`console error: ${message.text()} (${message.location().url})`);
+  });
+  page.on('response', (response) => {
+    if (response.status() >= 500) faults.push(`${response.status()} from ${response.url()}`);
+  });
+  return { page, faults };
+};
+
+/** An empty page of a new user. It is closed with its browser. */
+export const openPage = async (browser: Browser, options: PageOptions = {}): Promise<WatchedPage> => {
+  const context = await browser.newContext({
+    viewport: { width: options.width ?? 1440, height: options.height ?? 900 },
+    locale: 'en-US',
+    // Dialogs that fade in are clicked before they stand still.
+    reducedMotion: 'reduce',
+  });
+  const script = `for (const [key, value] of Object.entries(${JSON.stringify(options.storage ?? {})}))
+    if (localStorage.getItem(key) === null) localStorage.setItem(key, value);`;
+  await context.addInitScript({ content: script });
+  return watch(context);
+};
+
+const folder = join(ROOT, 'dist', 'test-output');
+
+/** Keeps a picture in dist/test-output. Returns its path. */
+export const keepPicture = async (page: Page, name: string): Promise<string> => {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${name}.png`);
+  await page.screenshot({ path, animations: 'disabled' });
+  return path;
+};
