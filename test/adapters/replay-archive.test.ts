@@ -1,5 +1,6 @@
 /** What groups remember of adverts, on a real disk and in virtual time. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -284,3 +285,20 @@ describe('an archive of adverts', () => {
     assert.deepEqual(readdirSync(folder), ['replay-eth0-10.bin']);
   });
 });
+
+for (const [what, make] of [
+  ['a folder', (file: string) => mkdirSync(file)],
+  ['a pipe, whose other end may never come,', (file: string) => execFileSync('mkfifo', [file])],
+] as const)
+  test(`${what} in place of the file is set aside, and the start does not wait`, async (t) => {
+    const { folder, file, lines, start, pass } = bench(t);
+    mkdirSync(folder);
+    make(file);
+    const first = start();
+    assert.deepEqual(first.found, []);
+    assert.match(lines.join(), /^warn .*was moved to .*\.corrupt: it is no file/);
+    first.say('one');
+    await pass(10_000);
+    assert.ok(statSync(file).isFile());
+    assert.deepEqual(start().found, ['=one'], 'the whole of what was said');
+  });

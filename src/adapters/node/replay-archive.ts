@@ -112,8 +112,13 @@ class ReplayFile implements ReplayRecord {
   #load(): readonly Uint8Array[] {
     let file: Buffer;
     try {
-      const { size } = statSync(this.#file);
-      file = size > FILE_BYTES_MAX ? Buffer.alloc(0) : readFileSync(this.#file);
+      const stat = statSync(this.#file);
+      if (!stat.isFile()) {
+        // Reading a pipe would wait for its other end, and a folder can never be written.
+        this.#setAside('it is no file');
+        return [];
+      }
+      file = stat.size > FILE_BYTES_MAX ? Buffer.alloc(0) : readFileSync(this.#file);
     } catch (error) {
       if (!isMissing(error)) this.#warn('read', error);
       return [];
