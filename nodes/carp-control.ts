@@ -37,7 +37,9 @@ export const registerControl = (RED: NodeAPI, registry: Registry): void => {
       const result = await inTime(timeoutMs, name, carryOut(registry, id, action));
       this.status({ fill: 'green', shape: 'dot', text: `carp.status.done-${name}` });
       const carp = presentOf(registry, id);
-      return Object.assign(msg, { action: name, payload: { ok: true, action: name, ...result } }, carp && { carp });
+      // The next node would take it for an order of its own: another carp-control, or an mqtt out.
+      Reflect.deleteProperty(msg, 'action');
+      return Object.assign(msg, { payload: { ok: true, action: name, ...result } }, carp && { carp });
     };
 
     this.on('input', (msg, send, done) => {

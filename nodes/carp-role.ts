@@ -1,6 +1,7 @@
 /** carp-role: a message for each change of a group's role, shaped so that it can go straight into mqtt out. */
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import {
+  combineLatest,
   concat,
   debounce,
   distinctUntilChanged,
@@ -23,6 +24,7 @@ import { alertOf, messageOf, PAYLOADS } from './role-messages.ts';
 import { mirrorTo } from './role-mirror.ts';
 import { registryOf } from './runtime.ts';
 import { NO_GROUP, sameStatus, statusOf } from './status.ts';
+import { hasStranger } from './strangers.ts';
 
 export interface RoleDef extends NodeDef {
   readonly group: string;
@@ -79,12 +81,18 @@ export const registerRole = (RED: NodeAPI, registry: Registry): void => {
     };
 
     running.add(view$.subscribe((next) => (view = next)));
-    running.add(view$.pipe(map(statusOf), distinctUntilChanged(sameStatus)).subscribe((status) => this.status(status)));
+    const statuses$ = combineLatest([view$, hasStranger(registry, group.id, view$)]).pipe(
+      map(([seen, stranger]) => statusOf(seen, stranger)),
+      distinctUntilChanged(sameStatus),
+    );
+    running.add(statuses$.subscribe((status) => this.status(status)));
     running.add(afterStart(registry, view$).pipe(lasting(debounceMs)).subscribe(tellIfNew));
     if (heartbeatS > 0)
       running.add(
         afterStart(registry, timer(heartbeatS * 1000, heartbeatS * 1000)).subscribe(() => {
-          if (view.event !== undefined) tell({ ...view.event, event: 'snapshot' });
+          const { event, problem } = view;
+          // What was heard before the problem may not be so any more.
+          if (event !== undefined && problem === undefined) tell({ ...event, event: 'snapshot' });
         }),
       );
     if (ports.alerts !== undefined) {
@@ -103,12 +111,13 @@ export const registerRole = (RED: NodeAPI, registry: Registry): void => {
       }),
     );
     const mirror = mirrorTo(RED, this, def, textIn(registry.wantedBy(group.id)?.group));
-    if (mirror !== undefined) running.add(view$.subscribe(({ event }) => mirror(event)));
+    if (mirror !== undefined)
+      running.add(view$.subscribe(({ event, problem }) => mirror(problem === undefined ? event : undefined)));
 
     this.on('input', (msg: NodeMessage & { readonly action?: unknown }, send, done) => {
       const action = textIn(msg.action);
       if (action !== '' && action !== 'query') return done(unknownAction(action));
-      if (view.event === undefined) return done(notKnown(view));
+      if (view.event === undefined || view.problem !== undefined) return done(notKnown(view));
       const event = { ...view.event, event: 'snapshot' } as const;
       const answer = Object.assign(msg, messageOf(event, { base: base(), payload }));
       send(ports.at(ports.of(event.role), answer));

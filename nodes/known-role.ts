@@ -105,7 +105,9 @@ export class KnownRole {
     this.#registry.statusOf(this.#id).then(
       (status) => {
         this.#learning = false;
-        if (this.#closed || this.#proof !== proof) return;
+        if (this.#closed) return;
+        // Meanwhile there is another agent: this was not its answer.
+        if (this.#proof !== proof) return this.#learn();
         this.#limitMs = knowledgeLimitMs(status);
         this.#since ??= status.since;
         this.#release?.();
@@ -113,8 +115,10 @@ export class KnownRole {
         this.#changed$.next();
       },
       () => {
-        // There is no agent now, or it does not know the group yet.
+        // There is no agent now, or it does not know the group yet. What is known may be too slow for its new settings.
         this.#learning = false;
+        this.#limitMs = undefined;
+        this.#changed$.next();
         clearTimeout(this.#retry);
         if (!this.#closed) this.#retry = setTimeout(() => this.#learn(), RETRY_MS).unref();
       },

@@ -6,8 +6,11 @@ import type { GroupView } from './board.ts';
 export const NO_GROUP: NodeStatus = { fill: 'red', shape: 'ring', text: 'carp.status.no-group' };
 
 /** How a group looks. Rings are hosts without the address, dots hold it; red is a problem that somebody must solve. */
-export const statusOf = ({ event, problem }: GroupView): NodeStatus => {
+export const statusOf = ({ event, problem }: GroupView, hasStranger = false): NodeStatus => {
   if (problem !== undefined) return problemStatus(problem.code);
+  // Only a MASTER speaks, so whoever is not understood is one, too.
+  if (hasStranger && event?.role === 'MASTER') return { fill: 'red', shape: 'dot', text: 'carp.status.split-brain' };
+  if (hasStranger) return { fill: 'red', shape: 'ring', text: 'carp.status.bad-auth' };
   if (event === undefined) return { fill: 'grey', shape: 'ring', text: 'carp.status.starting' };
   switch (event.role) {
     case 'MASTER':

@@ -73,7 +73,7 @@ const cardOf = (one: SidebarGroup, all: readonly SidebarGroup[]): Card => {
     addresses: told?.addresses ?? settings?.addresses ?? [],
     ...present('master', masterOf(one)),
     ...present('since', since),
-    ...present('times', status && timesOf(status)),
+    ...present('times', status === undefined || !isTakingPart(status) ? undefined : timesOf(status)),
     demotion: told?.demotion ?? 0,
     ledger,
     inMaintenance: ledger.some(({ reason }) => reason === 'maintenance'),
@@ -83,6 +83,9 @@ const cardOf = (one: SidebarGroup, all: readonly SidebarGroup[]): Card => {
     warnings: warningsOf(one, all),
   };
 };
+
+/** Others neither advertise nor take over: their times mean nothing. */
+const isTakingPart = ({ role }: NonNullable<SidebarGroup['status']>): boolean => role === 'MASTER' || role === 'BACKUP';
 
 const timesOf = ({ intervalMs, masterDownMs, advskew }: NonNullable<SidebarGroup['status']>) => ({
   intervalMs,

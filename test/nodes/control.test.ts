@@ -50,6 +50,7 @@ describe('carp-control', () => {
     assert.deepEqual(agents.own().commands, [{ node: 'rpi1', group: 'plant', force: true }]);
     assert.deepEqual(answers[0]?.payload, { ok: true, action: 'hand-over', address: '192.0.2.12', afterMs: 7 });
     assert.equal(answers[0]?.topic, 'mine');
+    assert.equal(Object.hasOwn(answers[0] ?? {}, 'action'), false, 'the next node must not take it for an order');
     assert.equal(lastStatus('c')?.text, 'carp.status.done-hand-over');
   });
 

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Node, NodeMessage } from 'node-red';
-import { knowledgeLimitMs } from '../../nodes/known-role.ts';
+import { BehaviorSubject, of } from 'rxjs';
+import { KnownRole, knowledgeLimitMs } from '../../nodes/known-role.ts';
+import { Proof } from '../../nodes/proof.ts';
+import type { Registry } from '../../nodes/registry.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
 import {
   AT,
+  eventOf,
   type FakeAgents,
   fakeAgents,
   gate,
@@ -257,4 +261,23 @@ test('knowledge is as old as it may be when a host with advskew 0 would take ove
   assert.equal(knowledgeLimitMs({ advbase: 2, intervalMs: 2000, masterDownMs: 4000 }), 4000);
   // The sub-second mode of OpenBSD is faster than an event loop.
   assert.equal(knowledgeLimitMs({ advbase: 0, intervalMs: 78, masterDownMs: 234 }), 500);
+});
+
+test('a role whose agent was replaced while it was asked is asked of the next one', async () => {
+  const proof$ = new BehaviorSubject(new Proof(async () => undefined));
+  const questions: ((status: object) => void)[] = [];
+  const registry = {
+    view$: () => of({ event: eventOf(PLANT, 'MASTER') }),
+    proof$: () => proof$,
+    statusOf: () => new Promise((resolve) => questions.push(resolve)),
+  };
+  const known = new KnownRole(registry as unknown as Registry, 'g');
+  const status = { advbase: 1, intervalMs: 1000, masterDownMs: 3000 };
+  proof$.next(new Proof(async () => undefined));
+  questions[0]?.(status);
+  await until(() => questions.length === 2, 'another question');
+  assert.equal(known.standing.role, undefined);
+  questions[1]?.(status);
+  await until(() => known.standing.role === 'MASTER', 'the role');
+  known.close();
 });

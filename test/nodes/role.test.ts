@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { NodeMessage } from 'node-red';
+import type { MismatchEvent } from '../../src/engine/mismatch.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
 import {
   calls,
@@ -293,5 +294,60 @@ describe('carp-role', () => {
     const { global } = helper.getNode('r')?.context() ?? {};
     await helper.setFlows([tab, group(), sink()], 'full');
     assert.equal(global?.get('carp.plant'), undefined);
+  });
+
+  test('what was heard before a problem is told by no heartbeat, no answer and no context', async () => {
+    await load([tab, group(), role({ heartbeat: '0.02', contextType: 'global' }), sink()]);
+    const messages = messagesAt('out');
+    await roles(['MASTER']);
+    await until(() => messages.length >= 3, 'some heartbeats');
+    const problem = { code: 'CARP_NO_AGENT', message: 'the agent has ended' } as const;
+    agents.own().state$.next({ state: 'failed', problem, retryMs: 1000 });
+    const before = messages.length;
+    helper.getNode('r')?.receive({});
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(messages.length, before);
+    assert.equal(helper.getNode('r')?.context().global.get('carp.plant'), undefined);
+    agents.own().state$.next({ state: 'running' });
+    await until(() => messages.length > before, 'a heartbeat');
+  });
+
+  test('a group on a real network without a passphrase says so, once; a simulated one, or one that has it, does not', async () => {
+    const told = (): readonly unknown[] => calls('g', 'warn').filter((text) => /no passphrase/.test(String(text)));
+    await load([tab, group({ mode: 'run' }), role(), sink()]);
+    assert.equal(told().length, 1);
+    await helper.setFlows([tab, group({ mode: 'run' }), role(), sink()], 'full');
+    assert.equal(told().length, 0);
+    await helper.setFlows([tab, group(), role(), sink()], 'full');
+    await helper.setFlows([tab, group({ mode: 'run' }), role(), sink()], 'full', { g: { passphrase: 'secret' } });
+    assert.equal(told().length, 0);
+  });
+
+  test('shows a split brain while another MASTER’s signature is refused, also beside a BACKUP, and not because of VRRP', async () => {
+    await load([tab, group(), role(), sink()]);
+    const found = (kind: MismatchEvent['kind'], cleared?: true): MismatchEvent => ({
+      event: 'auth-mismatch',
+      group: 'plant',
+      interface: 'eth0',
+      vhid: 10,
+      node: 'rpi1',
+      at: '2026-11-22T12:00:00.000Z',
+      source: '192.0.2.12',
+      kind,
+      detail: 'signs otherwise',
+      remedy: 'compare passwords',
+      ...(cleared === undefined ? {} : { cleared }),
+    });
+    const shown = (): unknown => lastStatus('r')?.text;
+    await roles(['MASTER']);
+    agents.own().findings$.next(found('vrrp'));
+    assert.equal(shown(), 'MASTER');
+    agents.own().findings$.next(found('unknown'));
+    assert.deepEqual(lastStatus('r'), { fill: 'red', shape: 'dot', text: 'carp.status.split-brain' });
+    agents.own().findings$.next(found('unknown', true));
+    assert.equal(shown(), 'MASTER');
+    agents.own().findings$.next(found('password-cut'));
+    await roles(['BACKUP']);
+    assert.deepEqual(lastStatus('r'), { fill: 'red', shape: 'ring', text: 'carp.status.bad-auth' });
   });
 });

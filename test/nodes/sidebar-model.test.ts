@@ -171,4 +171,12 @@ test('a duration is a clock, with the days before it', () => {
   assert.deepEqual(clockOf(3_600_000), { days: 0, clock: '01:00:00' });
   assert.deepEqual(clockOf(90_061_000), { days: 1, clock: '01:01:01' });
   assert.deepEqual(clockOf(-5), { days: 0, clock: '00:00' });
+
+  test('a host that does not take part has no times', () => {
+    const times = { intervalMs: 0, masterDownMs: 0 };
+    const [stopped] = cardsOf([group('rpi1', { status: statusOf('rpi1', 'STOPPED', times) })]);
+    const [backup] = cardsOf([group('rpi1', { status: statusOf('rpi1', 'BACKUP') })]);
+    assert.equal(stopped?.times, undefined);
+    assert.deepEqual(backup?.times, { intervalMs: 1000, masterDownMs: 3000, advskew: 0 });
+  });
 });
