@@ -112,7 +112,7 @@ const examples = readdirSync(join(ROOT, 'examples'))
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.slice(0, -'.json'.length));
 
-describe('the examples in the editor', { skip: missingBrowser(), timeout: 600_000 }, () => {
+describe('the examples in the editor', { skip: missingBrowser(), timeout: 300_000 }, () => {
   const undo: (() => void | Promise<void>)[] = [];
   let broker: TestBroker;
   let editor: Editor;

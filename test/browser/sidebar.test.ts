@@ -15,7 +15,7 @@ const WITHIN_MS = 60_000;
 const LIVE_MS = 500;
 const TAB = 'First failover';
 
-describe('the sidebar CARP', { skip: missingBrowser(), timeout: 600_000 }, () => {
+describe('the sidebar CARP', { skip: missingBrowser(), timeout: 300_000 }, () => {
   const undo: (() => void | Promise<void>)[] = [];
   const changes: Change[] = [];
   let editor: Editor;

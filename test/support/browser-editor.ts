@@ -1,6 +1,6 @@
 /** The editor of a Node-RED in a browser, and what users do with it: by its menus and buttons where users would. */
 import type { Browser, Locator, Page } from 'playwright-core';
-import { keepPicture, openPage, type PageOptions } from './browser.ts';
+import { keepPicture, openPage, type PageOptions, WITHIN_MS } from './browser.ts';
 import type { LocalNodeRed } from './local-node-red.ts';
 import { PACKAGE } from './packed.ts';
 import { until } from './wait.ts';
@@ -10,6 +10,7 @@ declare const RED: {
   readonly settings: { readonly version: string; readonly setLocal: (key: string, value: string) => void };
   readonly nodes: {
     readonly getType: (type: string) => unknown;
+    readonly getNodeHelp: (type: string) => string;
     readonly node: (id: string) => EditorNode | null;
     readonly eachNode: (see: (node: EditorNode) => boolean) => void;
     readonly eachConfig: (see: (node: EditorNode) => boolean) => void;
@@ -53,19 +54,17 @@ const EXAMPLES = '#red-ui-clipboard-dialog-import-tab-examples';
 export class Editor {
   readonly page: Page;
   readonly faults: readonly string[];
-  readonly #url: string;
 
-  private constructor(page: Page, faults: readonly string[], url: string) {
+  private constructor(page: Page, faults: readonly string[]) {
     this.page = page;
     this.faults = faults;
-    this.#url = url;
   }
 
   /** Resolves when everything is loaded. */
   static async open(browser: Browser, nodeRed: LocalNodeRed, options: EditorOptions = {}): Promise<Editor> {
     const storage = { 'editor-language': options.language ?? 'en-US', ...options.storage };
     const { page, faults } = await openPage(browser, { ...options, storage });
-    const editor = new Editor(page, faults, nodeRed.url);
+    const editor = new Editor(page, faults);
     await page.goto(nodeRed.url);
     await editor.#ready();
     return editor;
@@ -214,25 +213,36 @@ export class Editor {
       },
       [id, type] as const,
     );
-    const form = this.page.locator('.red-ui-tray-body form.dialog-form').last();
+    // Description and appearance have forms of their own.
+    const form = this.page.locator('#dialog-form, #node-config-dialog-edit-form').last();
     await form.waitFor();
     return form;
   }
 
   /** Closes the topmost dialog without changes. */
-  async cancel(): Promise<void> {
+  cancel(): Promise<void> {
+    return this.#close('#node-dialog-cancel, #node-config-dialog-cancel');
+  }
+
+  /** Closes the topmost dialog with its changes. */
+  confirm(): Promise<void> {
+    return this.#close('#node-dialog-ok, #node-config-dialog-ok');
+  }
+
+  async #close(button: string): Promise<void> {
     const trays = this.page.locator('.red-ui-tray');
     const before = await trays.count();
-    await this.page.locator('.red-ui-tray').last().locator('#node-dialog-cancel, #node-config-dialog-cancel').click();
-    await until('the dialog to close', 30_000, async () => (await trays.count()) < before);
+    await trays.last().locator(button).click();
+    await until('the dialog to close', WITHIN_MS, async () => (await trays.count()) < before);
+  }
+
+  /** The help of a node type, as HTML. */
+  help(type: string): Promise<string> {
+    return this.page.evaluate((name) => RED.nodes.getNodeHelp(name), type);
   }
 
   /** Keeps a picture of the whole window in dist/test-output. */
   async keepPicture(name: string): Promise<string> {
     return keepPicture(this.page, `node-red-${await this.major()}-${name}`);
-  }
-
-  get url(): string {
-    return this.#url;
   }
 }
