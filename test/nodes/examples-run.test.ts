@@ -166,10 +166,9 @@ describe('the examples, all in one Node-RED', { concurrency: true, timeout: 300_
     // Somebody who comes later is told as well.
     const late = await listenTo(broker.url);
     undo.push(() => late.close());
-    await until('what is retained', WITHIN_MS, () => late.last(config) !== undefined);
-    assert.ok(
-      late.heard.some(({ topic, payload, retain }) => topic === entity.state_topic && payload === 'MASTER' && retain),
-    );
+    const isTold = (): boolean =>
+      late.heard.some(({ topic, payload, retain }) => topic === entity.state_topic && payload === 'MASTER' && retain);
+    await until('what is retained', WITHIN_MS, () => late.last(config) !== undefined && isTold());
   });
 
   test('takeover playbook: the service is started, stopped, and somebody is told why', async () => {
