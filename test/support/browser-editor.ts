@@ -84,6 +84,17 @@ export class Editor {
     await this.#ready();
   }
 
+  /** Switches to the dark theme. @param style - in its place, for versions of Node-RED that have none */
+  async darken(style: string): Promise<void> {
+    if ((await this.major()) < 5) {
+      await this.page.addStyleTag({ content: style });
+      return;
+    }
+    await this.page.evaluate(() => RED.settings.setLocal('view-dark-theme', 'dark'));
+    await this.reload();
+    await this.page.locator('html.nr-theme-dark').waitFor();
+  }
+
   /** Of Node-RED. */
   async major(): Promise<number> {
     return Number.parseInt(await this.page.evaluate(() => RED.settings.version), 10);

@@ -1,7 +1,7 @@
 /** Debian's Chromium, in which pages are opened that must not complain and must not reach anybody but 127.0.0.1. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { ROOT } from './built.ts';
 import type { Scope } from './netns.ts';
 import { toolPath } from './requirements.ts';
@@ -35,8 +35,6 @@ export interface PageOptions {
   readonly height?: number;
   /** What is in the local storage before the first page is loaded. */
   readonly storage?: Readonly<Record<string, string>>;
-  /** CSS that is in effect in addition to that of the page. */
-  readonly style?: string;
 }
 
 /** A page, and what went wrong on it so far: errors, complaints on the console, and requests to other hosts. */
@@ -88,6 +86,7 @@ export const openPage = async (browser: Browser, options: PageOptions = {}): Pro
 };
 
 const folder = join(ROOT, 'dist', 'test-output');
+const README_FOLDER = join(ROOT, '.github');
 
 /** Keeps a picture in dist/test-output. Returns its path. */
 export const keepPicture = async (page: Page, name: string): Promise<string> => {
@@ -95,4 +94,10 @@ export const keepPicture = async (page: Page, name: string): Promise<string> => 
   const path = join(folder, `${name}.png`);
   await page.screenshot({ path, animations: 'disabled' });
   return path;
+};
+
+/** Makes a picture of the README anew, if the environment asks for that: CARP_README_PICTURES=1. */
+export const pictureForReadme = async (what: Page | Locator, name: string): Promise<void> => {
+  if (process.env['CARP_README_PICTURES'] !== undefined)
+    await what.screenshot({ path: join(README_FOLDER, `${name}.png`), animations: 'disabled' });
 };
