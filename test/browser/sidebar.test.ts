@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Locator } from 'playwright-core';
-import { missingBrowser, startBrowser } from '../support/browser.ts';
+import { missingBrowser, pictureForReadme, startBrowser } from '../support/browser.ts';
 import { Editor } from '../support/browser-editor.ts';
 import { type Change, delaysOf, recordChanges, seenChanges } from '../support/browser-recorder.ts';
 import { LocalNodeRed } from '../support/local-node-red.ts';
@@ -82,6 +82,7 @@ describe('the sidebar CARP', { skip: missingBrowser(), timeout: 300_000 }, () =>
     await untilStatus('rpi2', 'MASTER');
     await chip('rpi2', 'MASTER').waitFor();
     await editor.keepPicture('sidebar-failover');
+    await pictureForReadme(editor.page, 'first-failover', { width: 1280, height: 660 });
     await press('Plug it in again');
     await untilStatus('rpi1', /^BACKUP of /);
     await chip('rpi1', 'BACKUP').waitFor();

@@ -42,7 +42,13 @@ const FLOW = [
   { id: 'tab', type: 'tab', label: 'themes' },
   group('one', 'rpi1'),
   group('two', 'rpi2'),
-  group('none', '', { group: 'broken', mode: 'run', interface: 'nosuch0', vhid: 11, addresses: ['192.0.2.111/24'] }),
+  group('none', 'rpi1', {
+    group: 'broken',
+    mode: 'run',
+    interface: 'nosuch0',
+    vhid: 11,
+    addresses: ['192.0.2.111/24'],
+  }),
   role('one', 80),
   role('two', 160),
   role('none', 240),
@@ -85,17 +91,18 @@ describe('light and dark', { skip: missingBrowser(), timeout: 300_000 }, () => {
       await card('broken').locator('.carp-grave .carp-remedy code').waitFor({ timeout: WITHIN_MS });
       await editor.showTab('themes');
       await editor.untilStatus('role-none', /^no (interface|permission|raw sockets)$/, WITHIN_MS);
+      await pictureForReadme(sidebar.locator('.carp-cards'), `sidebar-${theme}`);
       for (const summary of await sidebar.locator('summary').all()) await summary.click();
       assert.deepEqual(await faintTexts(sidebar, READABLE), []);
       await editor.keepPicture(`sidebar-${theme}`);
-      await pictureForReadme(sidebar, `sidebar-${theme}`);
 
       const node = (await editor.nodes()).find(({ id }) => id === 'one');
       assert.ok(node);
       const form = await editor.edit(node);
       assert.deepEqual(await faintTexts(form, READABLE), []);
       await editor.keepPicture(`form-${theme}`);
-      if (theme === 'light') await pictureForReadme(editor.page.locator('.red-ui-tray').last(), 'group-form');
+      if (theme === 'light')
+        await pictureForReadme(editor.page.locator('.red-ui-tray').last(), 'group-form', { width: 1280, height: 920 });
       await editor.cancel();
       assert.deepEqual(editor.faults, []);
       await editor.page.context().close();

@@ -1,11 +1,21 @@
 /** Debian's Chromium, in which pages are opened that must not complain and must not reach anybody but 127.0.0.1. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type Locator,
+  type Page,
+  type ViewportSize,
+} from 'playwright-core';
 import { ROOT } from './built.ts';
 import type { Scope } from './netns.ts';
 import { toolPath } from './requirements.ts';
 
+const OUTPUT_FOLDER = join(ROOT, 'dist', 'test-output');
+const README_FOLDER = join(ROOT, '.github');
+const MAKES_README = process.env['CARP_README_PICTURES'] === '1';
 const PROGRAM = toolPath('chromium') ?? toolPath('chromium-browser') ?? toolPath('google-chrome');
 
 /** The reason to skip a test that needs a browser, or `false` when it can run. */
@@ -76,6 +86,7 @@ export const openPage = async (browser: Browser, options: PageOptions = {}): Pro
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1440, height: options.height ?? 900 },
     locale: 'en-US',
+    deviceScaleFactor: MAKES_README ? 2 : 1,
     // Dialogs that fade in are clicked before they stand still.
     reducedMotion: 'reduce',
   });
@@ -85,19 +96,24 @@ export const openPage = async (browser: Browser, options: PageOptions = {}): Pro
   return watch(context);
 };
 
-const folder = join(ROOT, 'dist', 'test-output');
-const README_FOLDER = join(ROOT, '.github');
-
 /** Keeps a picture in dist/test-output. Returns its path. */
 export const keepPicture = async (page: Page, name: string): Promise<string> => {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${name}.png`);
+  mkdirSync(OUTPUT_FOLDER, { recursive: true });
+  const path = join(OUTPUT_FOLDER, `${name}.png`);
   await page.screenshot({ path, animations: 'disabled' });
   return path;
 };
 
-/** Makes a picture of the README anew, if the environment asks for that: CARP_README_PICTURES=1. */
-export const pictureForReadme = async (what: Page | Locator, name: string): Promise<void> => {
-  if (process.env['CARP_README_PICTURES'] !== undefined)
-    await what.screenshot({ path: join(README_FOLDER, `${name}.png`), animations: 'disabled' });
+/**
+ * Makes a picture of the README anew, if the environment asks for that: CARP_README_PICTURES=1.
+ * @param size - of the window meanwhile
+ */
+export const pictureForReadme = async (what: Page | Locator, name: string, size?: ViewportSize): Promise<void> => {
+  if (!MAKES_README) return;
+  const page = 'page' in what ? what.page() : what;
+  const before = page.viewportSize();
+  if (size !== undefined) await page.setViewportSize(size);
+  await page.waitForFunction(() => document.querySelector('.red-ui-notification') === null);
+  await what.screenshot({ path: join(README_FOLDER, `${name}.png`), animations: 'disabled' });
+  if (before !== null) await page.setViewportSize(before);
 };
