@@ -5,26 +5,10 @@ import { hookAndTrackRules } from './command-rules.ts';
 import { dialectRules } from './dialect-rules.ts';
 import { error, type Finding, formatPath, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
-import { mqttPasswordRules, passwordRules, type Surroundings } from './secret-rules.ts';
-import type { GroupConfig, HostConfig, MqttConfig } from './types.ts';
-
-const NAME_LENGTH_MAX = 64;
-/** `+` and `#` are wildcards of MQTT; control characters and lone surrogates are no text. */
-const NOT_IN_TOPICS = /[+#\p{Cc}\p{Cs}]/u;
-
-/** Why a name is no level of an MQTT topic. */
-const nameProblem = (name: string): string | undefined => {
-  if (name === '') return 'must not be empty; it is part of MQTT topics and commands';
-  if (name.length > NAME_LENGTH_MAX) return `has ${name.length} characters; at most ${NAME_LENGTH_MAX} are allowed`;
-  return NOT_IN_TOPICS.test(name) || name.includes('/')
-    ? `${show(name)} has a character that MQTT topics cannot have: leave out /, +, # and control characters`
-    : undefined;
-};
-
-const nameRules = (name: string | undefined, path: Path): readonly Finding[] => {
-  const problem = name === undefined ? undefined : nameProblem(name);
-  return problem === undefined ? [] : [error(path, problem)];
-};
+import { mqttRules } from './mqtt-rules.ts';
+import { nameRules } from './name-rules.ts';
+import { passwordRules, type Surroundings } from './secret-rules.ts';
+import type { GroupConfig, HostConfig } from './types.ts';
 
 /** Linux: dev_valid_name in net/core/dev.c, IFNAMSIZ. */
 const INTERFACE_BYTES_MAX = 15;
@@ -121,32 +105,6 @@ const claimsOf = (group: Loose<GroupConfig>, i: number): readonly Claimed[] => {
   });
   return [...names, ...vhids, ...shared];
 };
-
-const SCHEMES = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
-
-const mqttRules = (mqtt: Loose<MqttConfig>, around: Surroundings): readonly Finding[] => [
-  ...urlRules(mqtt.url),
-  ...baseRules(mqtt.base),
-  ...mqttPasswordRules(mqtt, around),
-];
-
-const URL_PATH = ['mqtt', 'url'];
-
-const urlRules = (text: string | undefined): readonly Finding[] => {
-  if (text === undefined) return [];
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  // The URL itself is not shown: people write passwords into it.
-  if (url === undefined || !SCHEMES.includes(url.protocol) || url.hostname === '')
-    return [error(URL_PATH, 'must be a URL such as mqtt://broker:1883, mqtts://, ws:// or wss://')];
-  return url.password === ''
-    ? []
-    : [warning(URL_PATH, 'contains a password; it is safer in passwordFile, with the name in username')];
-};
-
-const baseRules = (base: string | undefined): readonly Finding[] =>
-  base === undefined || base.split('/').every((level) => nameProblem(level) === undefined)
-    ? []
-    : [error(['mqtt', 'base'], `must be a topic without wildcards, such as carp or site/carp, but is ${show(base)}`)];
 
 /** All that is wrong with a configuration beyond its form. */
 export const rules = (config: Loose<HostConfig>, around: Surroundings): readonly Finding[] => {

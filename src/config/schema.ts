@@ -1,4 +1,5 @@
 import { DEFAULT_SOCKET } from './default-socket.ts';
+import { metrics, mqtt } from './schema-mqtt.ts';
 
 /**
  * The JSON Schema of the configuration file (draft 2020-12). It checks files, completes them with defaults, is shipped
@@ -49,56 +50,6 @@ const demotion = {
       title: 'Scope',
       description: 'What a link that is down demotes: the groups of the same sync, or all groups of the host.',
       default: 'sync',
-    },
-  },
-} as const;
-
-const mqtt = {
-  type: 'object',
-  title: 'MQTT',
-  description: 'The broker to which roles and events are published.',
-  additionalProperties: false,
-  required: ['url'],
-  properties: {
-    url: {
-      type: 'string',
-      title: 'URL',
-      description: 'mqtt://, mqtts://, ws:// or wss://, then the host, and a port if it is not the usual one.',
-      maxLength: 2048,
-    },
-    username: { type: 'string', title: 'User name', description: 'The name to log in with.', maxLength: 1024 },
-    password: {
-      type: 'string',
-      title: 'Password',
-      description: 'The password to log in with; better in a file.',
-      maxLength: 1024,
-    },
-    passwordFile: {
-      type: 'string',
-      title: 'Password file',
-      description: 'A file whose first line is the password.',
-      minLength: 1,
-      maxLength: 4096,
-    },
-    base: {
-      type: 'string',
-      title: 'Base topic',
-      description: 'What all topics begin with.',
-      minLength: 1,
-      maxLength: 256,
-      default: 'carp',
-    },
-    homeAssistant: {
-      type: 'boolean',
-      title: 'Home Assistant discovery',
-      description: 'Publish what Home Assistant needs to find the groups by itself.',
-      default: false,
-    },
-    commands: {
-      type: 'boolean',
-      title: 'Commands',
-      description: 'Obey commands that come over MQTT. Whoever may publish to the broker can then hand groups over.',
-      default: false,
     },
   },
 } as const;
@@ -427,6 +378,7 @@ export const configSchema = {
     },
     demotion,
     mqtt,
+    metrics,
     groups: {
       type: 'array',
       title: 'Groups',

@@ -11,9 +11,12 @@ export interface DemotionConfig {
   readonly scope: 'sync' | 'host';
 }
 
-export interface MqttConfig extends MqttSettings {
-  readonly homeAssistant: boolean;
-  readonly commands: boolean;
+export type MqttConfig = MqttSettings;
+
+/** Where the agent answers `GET /metrics` and `GET /healthz`. */
+export interface MetricsConfig {
+  readonly address: string;
+  readonly port: number;
 }
 
 export interface HooksConfig {
@@ -82,5 +85,6 @@ export interface HostConfig {
   readonly startDelay: number;
   readonly demotion: DemotionConfig;
   readonly mqtt?: MqttConfig;
+  readonly metrics?: MetricsConfig;
   readonly groups: readonly GroupConfig[];
 }

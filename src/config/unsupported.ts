@@ -19,21 +19,6 @@ const GROUP_GAPS: readonly Gap<GroupConfig>[] = [
   },
 ];
 
-const HOST_GAPS: readonly Gap<HostConfig>[] = [
-  {
-    path: ['mqtt', 'homeAssistant'],
-    isUsed: ({ mqtt }) => mqtt?.homeAssistant === true,
-    what: 'mqtt.homeAssistant',
-    instead: 'use false',
-  },
-  {
-    path: ['mqtt', 'commands'],
-    isUsed: ({ mqtt }) => mqtt?.commands === true,
-    what: 'mqtt.commands true',
-    instead: 'use false',
-  },
-];
-
 const findGaps = <Config>(gaps: readonly Gap<Config>[], config: Loose<Config>, at: Path): readonly Finding[] =>
   gaps
     .filter(({ isUsed }) => isUsed(config))
@@ -41,7 +26,6 @@ const findGaps = <Config>(gaps: readonly Gap<Config>[], config: Loose<Config>, a
 
 /** An error for each setting that this version does not know how to obey. */
 export const unsupported = (config: Loose<HostConfig>): readonly Finding[] => [
-  ...findGaps(HOST_GAPS, config, []),
   ...(config.groups ?? []).flatMap((group, i) =>
     group === undefined ? [] : findGaps(GROUP_GAPS, group, ['groups', i]),
   ),

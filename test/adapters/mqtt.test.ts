@@ -8,6 +8,7 @@ import { Subject } from 'rxjs';
 import { createMqttPublisher, type MqttPublisher } from '../../src/adapters/mqtt/publisher.ts';
 import type { MqttConfig } from '../../src/config/types.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
+import { mqttSettings } from '../support/mqtt-settings.ts';
 import {
   freePort,
   listenTo,
@@ -49,7 +50,7 @@ const publishTo = (
   const events$ = new Subject<CarpEvent>();
   const lines: string[] = [];
   const publisher = createMqttPublisher({
-    settings: { url, base: 'carp', homeAssistant: false, commands: false, ...settings },
+    settings: mqttSettings({ url, ...settings }),
     node: 'rpi1',
     machineId: '01234567',
     events$,

@@ -4,10 +4,11 @@ import { Subject } from 'rxjs';
 import { EVENTS_KEPT_MAX, lazyPublisher } from '../../src/agent/lazy-publisher.ts';
 import type { PublishingOptions } from '../../src/agent/publishing.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
+import { mqttSettings } from '../support/mqtt-settings.ts';
 
 type Create = PublishingOptions['createPublisher'];
 
-const settings = { url: 'mqtt://127.0.0.1:9', base: 'carp', homeAssistant: false, commands: false } as const;
+const settings = mqttSettings({ url: 'mqtt://127.0.0.1:9' });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const bench = () => {

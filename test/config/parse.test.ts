@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { type ParsedConfig, parseConfig } from '../../src/config/parse.ts';
+import { mqttSettings } from '../support/mqtt-settings.ts';
 
 const GROUP = { name: 'plant', interface: 'eth0', vhid: 10, pass: 'secret', addresses: ['192.0.2.100/24'] };
 
@@ -69,7 +70,7 @@ test('parts of demotion and mqtt are completed, too', () => {
   const result = parseConfig({ ...host(GROUP), demotion: { linkDown: 100 }, mqtt: { url: 'mqtt://broker' } });
   assert.ok(result.ok);
   assert.deepEqual(result.config.demotion, { linkDown: 100, sendErrors: 240, stalled: 240, scope: 'sync' });
-  assert.deepEqual(result.config.mqtt, { url: 'mqtt://broker', base: 'carp', homeAssistant: false, commands: false });
+  assert.deepEqual(result.config.mqtt, mqttSettings({ url: 'mqtt://broker' }));
 });
 
 test('what was given is not changed', () => {
@@ -187,8 +188,11 @@ for (const [settings, path, message] of [
   [{ mqtt: { url: 'broker' } }, 'mqtt.url', /must be a URL/],
   [{ mqtt: { url: 'mqtt://b', base: 'a/+/b' } }, 'mqtt.base', /without wildcards/],
   [{ mqtt: { url: 'mqtt://b', base: 'a/' } }, 'mqtt.base', /without wildcards/],
-  [{ mqtt: { url: 'mqtt://b', homeAssistant: true } }, 'mqtt.homeAssistant', /is not supported by this version/],
-  [{ mqtt: { url: 'mqtt://b', commands: true } }, 'mqtt.commands', /is not supported by this version/],
+  [{ mqtt: { url: 'mqtt://b', homeAssistantPrefix: '#' } }, 'mqtt.homeAssistantPrefix', /without wildcards/],
+  [{ mqtt: { url: ['mqtt://b', 'http://c'] } }, 'mqtt.url[1]', /must be a URL/],
+  [{ mqtt: { url: 'mqtt://b', commands: ['reboot'] } }, 'mqtt.commands', /./],
+  [{ mqtt: { url: 'mqtt://b', sparkplug: { group: 'a/b' } } }, 'mqtt.sparkplug.group', /./],
+  [{ metrics: { port: 0 } }, 'metrics.port', /./],
   [{ mqtt: { url: 'mqtt://b', password: 'a', passwordFile: 'b' } }, 'mqtt', /keep one/],
   [{ group: [] }, 'group', /did you mean groups\?/],
 ] as const)

@@ -290,10 +290,10 @@ describe('virtual-mac', { concurrency: 2 }, () => {
   }, async (t) => {
     const lan = await Lan.create(t, 2);
     const [first, second] = [lan.host(1), lan.host(2)];
-    // A lease of 4 s: an agent that a busy machine needs two seconds to start still finds it.
-    const patient = (advskew: number): GroupText => plant(advskew, { deadratio: 5 });
+    // A lease of 14 s: an agent still finds it that a busy machine needs ten seconds to start.
+    const patient = (advskew: number): GroupText => plant(advskew, { deadratio: 15 });
     const one = Carp.start(lan, first, [patient(0)]);
-    await one.untilRole('MASTER', START_MS);
+    await one.untilRole('MASTER', 2 * START_MS);
     const two = Carp.start(lan, second, [patient(100)]);
     await two.untilRole('BACKUP', START_MS);
     const capture = await Capture.start(lan);

@@ -9,6 +9,8 @@ export type MqttVersion = 4 | 5;
 
 export interface ConnectionOptions {
   readonly settings: MqttSettings;
+  /** One of those in the settings. */
+  readonly url: string;
   readonly clientId: string;
   /** 5, or 4 for MQTT 3.1.1. */
   readonly version: MqttVersion;
@@ -16,8 +18,6 @@ export interface ConnectionOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** The will of a host that lost its power fires after 1.5 times this. */
-const KEEPALIVE_S = 15;
 
 /**
  * One connection to the broker, from one attempt. Cold: emits the client once the broker has accepted it, completes
@@ -28,15 +28,20 @@ const KEEPALIVE_S = 15;
  * it has a bound, and a changed password file is read.
  */
 export const mqttConnection = (options: ConnectionOptions): Observable<MqttClient> =>
-  defer(() => from(clientOptions(options))).pipe(switchMap((chosen) => attempt(brokerUrl(options.settings), chosen)));
+  defer(() => from(clientOptions(options))).pipe(switchMap((chosen) => attempt(bareUrl(options), chosen)));
 
-const clientOptions = async ({ settings, clientId, version, will }: ConnectionOptions): Promise<IClientOptions> => {
+const clientOptions = async ({
+  settings,
+  clientId,
+  version,
+  will,
+}: Omit<ConnectionOptions, 'url'>): Promise<IClientOptions> => {
   const password = await readPassword(settings);
   return {
     protocolVersion: version,
     clientId,
     clean: true,
-    keepalive: KEEPALIVE_S,
+    keepalive: settings.keepalive,
     connectTimeout: CONNECT_TIMEOUT_MS,
     reconnectPeriod: 0,
     queueQoSZero: false,
@@ -58,8 +63,8 @@ const readPassword = async ({ password, passwordFile }: MqttSettings): Promise<s
 };
 
 /** mqtt.js would prefer credentials in the URL to those of the settings. */
-const brokerUrl = ({ url, username }: MqttSettings): string => {
-  if (username === undefined || !URL.canParse(url)) return url;
+const bareUrl = ({ url, settings }: ConnectionOptions): string => {
+  if (settings.username === undefined || !URL.canParse(url)) return url;
   const bare = new URL(url);
   bare.username = '';
   bare.password = '';

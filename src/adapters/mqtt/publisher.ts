@@ -58,7 +58,8 @@ const REFRESH_MS = 5000;
 export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublisher => {
   const { settings, node, machineId, events$, snapshots, log } = options;
   const scope = { base: settings.base, node };
-  const broker = brokerName(settings.url);
+  const [url = ''] = [settings.url].flat();
+  const broker = brokerName(url);
   const clientId = mqttClientId(node, machineId);
   const outbox = new Outbox(scope);
   const news$ = new Subject<void>();
@@ -136,7 +137,9 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   };
 
   const ended = new Subject<void>();
-  const sessions = defer(() => mqttConnection({ settings, clientId, version, will: statusMessage(scope, 'offline') }))
+  const sessions = defer(() =>
+    mqttConnection({ settings, url, clientId, version, will: statusMessage(scope, 'offline') }),
+  )
     .pipe(switchMap(session), retry({ delay: afterFailure }))
     .subscribe({ complete: () => ended.next() });
   const events = events$.subscribe((event) => {
