@@ -3,7 +3,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { defer, from, Observable, switchMap } from 'rxjs';
 import { type MqttFailure, mqttFailure } from './problem.ts';
 import type { MqttSettings } from './settings.ts';
-import { type Message, topicLevel } from './topics.ts';
+import { topicLevel } from './topics.ts';
 
 export type MqttVersion = 4 | 5;
 
@@ -14,7 +14,14 @@ export interface ConnectionOptions {
   readonly clientId: string;
   /** 5, or 4 for MQTT 3.1.1. */
   readonly version: MqttVersion;
-  readonly will: Message;
+  readonly will: Will;
+}
+
+/** What the broker says when this connection ends without a farewell. QoS 1. */
+export interface Will {
+  readonly topic: string;
+  readonly payload: string | Uint8Array;
+  readonly retain: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
