@@ -8,6 +8,21 @@ export interface MqttFailure {
 /** The broker does not speak this version of MQTT: CONNACK 1 in the form of 3.1.1, 0x84 in that of 5. */
 export const isVersionRefused = ({ code }: MqttFailure): boolean => code === 1 || code === 0x84;
 
+/** Nobody is there, or nobody could be asked. */
+export const isUnreachable = ({ code }: MqttFailure): boolean => code !== undefined && UNREACHABLE.includes(code);
+
+const UNREACHABLE: readonly (string | number)[] = [
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+];
+
+/** Somebody is there, and hung up or was silent instead of saying yes or no. */
+export const isUnanswered = ({ code }: MqttFailure): boolean => code === 'HUNG_UP' || code === 'NO_ANSWER';
+
 /** Whatever mqtt.js, the system or a broker gave as a reason, in words. Only known parts of it are repeated. */
 export const mqttFailure = (error: unknown): MqttFailure => {
   const code = codeOf(error);
