@@ -43,6 +43,8 @@ export interface MosquittoOptions {
   readonly user?: { readonly name: string; readonly password: string };
   /** Lines of an access control list. */
   readonly acl?: readonly string[];
+  /** More lines of mosquitto.conf, for the listener. */
+  readonly lines?: readonly string[];
 }
 
 export const startMosquitto = async (options: MosquittoOptions = {}): Promise<TestBroker> => {
@@ -61,6 +63,7 @@ export const startMosquitto = async (options: MosquittoOptions = {}): Promise<Te
     writeFileSync(join(folder, 'acl'), `${options.acl.join('\n')}\n`, { mode: 0o600 });
     config.push(`acl_file ${join(folder, 'acl')}`);
   }
+  config.push(...(options.lines ?? []));
   writeFileSync(join(folder, 'mosquitto.conf'), `${config.join('\n')}\n`);
   const child = spawn(MOSQUITTO, ['-c', join(folder, 'mosquitto.conf')], { stdio: 'ignore' });
   const stop = async (): Promise<void> => {
