@@ -1,6 +1,6 @@
 import type { AgentStatus } from '../agent/rpc.ts';
 import type { MismatchEvent } from '../engine/mismatch.ts';
-import type { CarpEvent, Counters, DemotionEntry, GroupStatus } from '../engine/status.ts';
+import type { CarpEvent, Counters, DemotionEntry, GroupStatus, PeerStatus } from '../engine/status.ts';
 
 const COLUMNS = 80;
 const LABEL = 14;
@@ -29,6 +29,7 @@ const groupLines = (group: GroupStatus, { now, history = HISTORY_DEFAULT }: Stat
   ...field('addresses', group.addresses.join(', ') || 'none: role only'),
   ...(group.leaseSeconds === undefined ? [] : field('lease', leaseText(group.leaseSeconds))),
   ...field('master', masterText(group)),
+  ...(group.peers ?? []).flatMap((peer, i) => field(i === 0 ? 'hears' : '', hearsText(peer))),
   ...(group.intervalMs === 0 ? [] : field('interval', intervalText(group))),
   ...(group.configuredAdvskew === undefined ? [] : field('advskew', advskewText(group))),
   ...demotionLines(group, now),
@@ -52,6 +53,14 @@ const masterText = ({ master, lastAdvertMs }: GroupStatus): string => {
   if (master === undefined) return 'unknown';
   if (master.self) return `${master.address} (this host)`;
   return lastAdvertMs === undefined ? master.address : `${master.address}, last advert ${span(lastAdvertMs)} ago`;
+};
+
+/** Without the age of what the line above tells anyway. */
+const hearsText = ({ address, state, rival, advbase, advskew, demotion, lastHeardMs }: PeerStatus): string => {
+  const demoted = demotion === 0 ? '' : ` demotion ${demotion}`;
+  const rank = `${address} advbase ${advbase} advskew ${advskew}${demoted}`;
+  if (state === 'silent') return `${rank}, silent for ${span(lastHeardMs)}`;
+  return rival ? `${rank}, and does not give way: does it hear this host?` : rank;
 };
 
 const intervalText = ({ intervalMs, masterDownMs }: GroupStatus): string =>

@@ -5,6 +5,7 @@ import { intervalMs, intervalNow, masterDownMs } from '../machine/timings.ts';
 import type { Problem } from '../ports/error.ts';
 import { formatCidr } from '../protocol/address.ts';
 import { devdLine } from './devd.ts';
+import { Hearing } from './hearing.ts';
 import { machineSettings } from './machine-settings.ts';
 import type { GroupSettings } from './settings.ts';
 import type { CarpEvent, DemotionEntry, GroupStatus, PublicRole } from './status.ts';
@@ -26,6 +27,8 @@ export interface Past {
 /** What is known about one group: the source of its events and of its status. */
 export class Book {
   readonly tally = new Tally();
+  /** Who else speaks for the group. */
+  readonly hearing: Hearing;
   state: State = initialState;
   problem: Problem | undefined;
 
@@ -41,6 +44,7 @@ export class Book {
   constructor(settings: GroupSettings, node: string, wallClock: () => Date, past: Past = { seq: 0, history: [] }) {
     this.#settings = settings;
     this.#rules = machineSettings(settings);
+    this.hearing = new Hearing(settings.deadratio);
     this.#node = node;
     this.#wallClock = wallClock;
     this.#last = { previous: 'INIT', reason: 'startup', detail: 'has just started', at: this.#at(), seq: past.seq };
@@ -80,12 +84,14 @@ export class Book {
    */
   status(now: number, ledger: readonly DemotionEntry[]): GroupStatus {
     const { master } = this.state;
+    const peers = this.hearing.peers(now, this.#wallClock().getTime());
     return {
       ...this.#common(),
       since: this.#last.at,
       intervalMs: intervalMs(this.state, this.#rules),
       masterDownMs: masterDownMs(this.state, this.#rules),
       ...(master === undefined ? {} : { lastAdvertMs: Math.round(now - master.heardAt) }),
+      ...(peers.length === 0 ? {} : { peers }),
       counters: this.tally.counters,
       ledger,
       history: this.#history,

@@ -18,7 +18,7 @@ import {
 } from 'rxjs';
 import type { MachineEvent } from '../machine/events.ts';
 import { roleOf } from '../machine/state.ts';
-import type { LeaseRequest } from '../ports/addresses.ts';
+import type { Lease, LeaseRequest } from '../ports/addresses.ts';
 import type { Environment } from '../ports/environment.ts';
 import { CarpError, type Problem, problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
@@ -32,6 +32,7 @@ import { GroupDemotion } from './group-demotion.ts';
 import type { HandOverReceipt } from './host.ts';
 import type { InboundRules } from './inbound.ts';
 import { interpreter } from './interpreter.ts';
+import { Lateness } from './lateness.ts';
 import { leaseRequest } from './lease-request.ts';
 import type { Ledger } from './ledger.ts';
 import { type MachineStep, runMachine } from './loop.ts';
@@ -91,8 +92,10 @@ export class Group {
   readonly #speaker: Speaker;
   readonly #ear: Ear;
   readonly #findings: Findings;
+  readonly #lateness = new Lateness();
   readonly #running = new Subscription();
   #wire: Wire | undefined;
+  #lease: Lease | undefined;
   /** Why the group cannot take part now. */
   #obstacle: string | undefined;
 
@@ -178,7 +181,11 @@ export class Group {
       switchMap((wire) => wire?.packets$ ?? EMPTY),
       map((packet) => this.#ear.hear(packet)),
       filter((advert) => advert !== undefined),
-      map((advert): MachineEvent => ({ type: 'advertReceived', advert, at: this.#now() })),
+      map((advert): MachineEvent => {
+        const at = this.#now();
+        this.#book.hearing.heard(advert, at);
+        return { type: 'advertReceived', advert, at };
+      }),
     );
     const readiness$ = standing$.pipe(map((standing) => this.#readiness(standing, request)));
     const demotion$ = ledger
@@ -187,6 +194,9 @@ export class Group {
     const inputs$ = merge(this.#commands$, demotion$, adverts$, readiness$);
     const carryOut = interpreter({
       lease: request === undefined ? undefined : { addresses: environment.addresses, request },
+      holds: (lease) => {
+        this.#lease = lease;
+      },
       trouble: (problem) => this.#trouble(problem),
       announce: request === undefined ? undefined : () => this.#announce(),
       announceRefresh: settings.announceRefresh,
@@ -255,6 +265,7 @@ export class Group {
     const { tally, state } = this.#book;
     const { sent, failures } = this.#speaker.speak(effect, this.#wire, state.sources);
     tally.count('sent', sent);
+    if (effect.due !== undefined && sent > 0) this.#lateness.count(this.#now() - effect.due);
     this.#sent$.next(failures.length === 0);
     for (const { family, message } of failures)
       if (tally.count('sendErrors')) this.#log('warn', `cannot send over IPv${family}: ${message}`);
@@ -284,6 +295,7 @@ export class Group {
       if (effect.type === 'report') {
         const { previous, role, reason, detail } = effect;
         this.#log('info', `${previous} -> ${role} (${reason}): ${detail}`);
+        this.#book.hearing.reigns(role === 'MASTER' ? event.at : undefined);
         this.#events$.next(this.#book.transition(effect));
       }
       if (effect.type === 'handedOver' || effect.type === 'nobodyTookOver') this.#receipts$.next(effect);
@@ -310,9 +322,13 @@ export class Group {
   status(): GroupStatus {
     const known = this.#book.status(this.#now(), this.#context.ledger.entriesOf(this.settings));
     const now = known.role === 'INIT' && this.#obstacle !== undefined ? { detail: this.#obstacle } : {};
-    const status = { ...known, ...now, ...this.#findings.status() };
+    const { report } = this.#lateness;
+    const lateness = report.count === 0 ? {} : { advertLateness: report };
+    const status = { ...known, ...now, ...lateness, ...this.#findings.status() };
     const lease = leaseRequest(this.settings);
-    return lease === undefined || status.role !== 'MASTER' ? status : { ...status, leaseSeconds: lease.seconds };
+    if (lease === undefined || status.role !== 'MASTER') return status;
+    const age = this.#lease?.ageMs?.();
+    return { ...status, leaseSeconds: lease.seconds, ...(age === undefined ? {} : { leaseAgeMs: Math.round(age) }) };
   }
 
   /** @throws (rejects) CarpError CARP_NOT_MASTER, CARP_NOBODY */

@@ -1,5 +1,7 @@
 import type { Reason, Role } from '../machine/roles.ts';
 import type { Problem } from '../ports/error.ts';
+import type { Family } from '../protocol/address.ts';
+import type { LatenessReport } from './lateness.ts';
 import type { HintEvent, MismatchEvent } from './mismatch.ts';
 
 /** A role as others see it: STOPPED when the agent has gone. */
@@ -85,6 +87,27 @@ export interface HookReport {
   readonly message?: string;
 }
 
+/** Another speaker of a group, as this host hears it. */
+export interface PeerStatus {
+  /** Where its adverts come from. A host of both families has two. */
+  readonly address: string;
+  readonly family: Family;
+  /** `silent`: it said farewell, or nothing for one master-down time of its own interval. */
+  readonly state: 'advertising' | 'silent';
+  /** This host is MASTER, and it goes on advertising instead of giving way: it does not hear us, or thinks it is better. */
+  readonly rival?: true;
+  readonly advbase: number;
+  /** As sent: raised by what demotes it. */
+  readonly advskew: number;
+  /** Byte 4 of OpenBSD; 0 from all others. */
+  readonly demotion: number;
+  /** Wall-clock time, ISO 8601, since this agent started. */
+  readonly firstHeard: string;
+  readonly lastHeard: string;
+  /** How long ago that is, in ms. */
+  readonly lastHeardMs: number;
+}
+
 /** All that can be known about a group now. */
 export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at' | 'devd'> {
   /** When the present role began. */
@@ -94,9 +117,15 @@ export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at' | 'devd'> {
   readonly masterDownMs: number;
   /** While MASTER: how long the kernel keeps the addresses if the agent stops renewing them. Missing: it does not hold any. */
   readonly leaseSeconds?: number;
+  /** Of those: how long ago they were renewed, in ms. Missing: nothing has to be renewed. */
+  readonly leaseAgeMs?: number;
   /** How long ago the MASTER (if it is another host) was last heard, in ms. */
   readonly lastAdvertMs?: number;
+  /** Other speakers of the group whose adverts were accepted, at most 16. Missing: none was heard. */
+  readonly peers?: readonly PeerStatus[];
   readonly counters: Counters;
+  /** How late the adverts that the clock asked for have left. Missing: there were none. */
+  readonly advertLateness?: LatenessReport;
   readonly ledger: readonly DemotionEntry[];
   /** The last transitions, newest first. */
   readonly history: readonly CarpEvent[];

@@ -101,3 +101,19 @@ test('a MASTER shows its lease, and the last transitions with their reasons, as 
 test('an agent without groups says so', () => {
   assert.deepEqual(lines(), ['no groups (agent 1.0.0, pid 7)']);
 });
+
+test('whom a group hears is one line each, with rank, silence, and whether it gives way', () => {
+  const heard = { family: 4, advbase: 1, firstHeard: '', lastHeard: '', lastHeardMs: 400 } as const;
+  const peers = [
+    { ...heard, address: '192.0.2.12', state: 'advertising', advskew: 100, demotion: 2 },
+    { ...heard, address: '192.0.2.13', state: 'advertising', advskew: 0, demotion: 0, rival: true },
+    { ...heard, address: '192.0.2.14', state: 'silent', advskew: 0, demotion: 0, lastHeardMs: 3 * 3600_000 },
+  ] as const;
+  assert.deepEqual(lines(statusOf('rpi1', 'plant', { peers })).slice(4, 9), [
+    '  master        unknown',
+    '  hears         192.0.2.12 advbase 1 advskew 100 demotion 2',
+    '                192.0.2.13 advbase 1 advskew 0, and does not give way: does it',
+    '                hear this host?',
+    '                192.0.2.14 advbase 1 advskew 0, silent for 3 h',
+  ]);
+});
