@@ -82,6 +82,7 @@ export class VipScripts {
     const taking = (inner: Lease | undefined): Lease => {
       this.#want('up');
       return {
+        ...inner,
         events$: inner?.events$ ?? this.#failed$,
         release: () => {
           inner?.release();

@@ -13,7 +13,7 @@ import {
 } from 'rxjs';
 import type { Effect } from '../machine/effects.ts';
 import type { MachineEvent } from '../machine/events.ts';
-import type { Addresses, LeaseEvent, LeaseRequest } from '../ports/addresses.ts';
+import type { Addresses, Lease, LeaseEvent, LeaseRequest } from '../ports/addresses.ts';
 import { type Problem, problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { formatCidr } from '../protocol/address.ts';
@@ -28,6 +28,8 @@ import { timerEvents } from './timers.ts';
 export interface InterpreterNeeds {
   /** `undefined`: flows or hooks look after the addresses, or there are none. */
   readonly lease: { readonly addresses: Addresses; readonly request: LeaseRequest } | undefined;
+  /** The lease that is held from now on, or `undefined` when it has been released. */
+  readonly holds: (lease: Lease | undefined) => void;
   /** What went wrong with the addresses, or `undefined` when they have been taken. */
   readonly trouble: (problem: Problem | undefined) => void;
   readonly announce: (() => void) | undefined;
@@ -51,7 +53,7 @@ const leaseOutcome = (event: LeaseEvent, at: Millis): MachineEvent | undefined =
 };
 
 /** Addresses are held for as long as this is subscribed. Never fails, never completes. */
-const holdAddresses = ({ lease, scheduler, log, trouble }: InterpreterNeeds): Observable<MachineEvent> =>
+const holdAddresses = ({ lease, scheduler, log, holds, trouble }: InterpreterNeeds): Observable<MachineEvent> =>
   new Observable<MachineEvent>((subscriber) => {
     const now = (): Millis => millis(scheduler.now());
     if (lease === undefined) {
@@ -60,7 +62,11 @@ const holdAddresses = ({ lease, scheduler, log, trouble }: InterpreterNeeds): Ob
     }
     try {
       const held = lease.addresses.take(lease.request);
-      subscriber.add(() => held.release());
+      holds(held);
+      subscriber.add(() => {
+        holds(undefined);
+        held.release();
+      });
       subscriber.add(
         held.events$.subscribe((event) => {
           if (event.type === 'restored')

@@ -16,6 +16,8 @@ export type Effect =
       readonly advskew: AdvSkew;
       /** Byte 4: OpenBSD's demotion count, 0 in every dialect but its own. */
       readonly demotion: number;
+      /** Of one that the clock asked for: when it was to leave, on the monotonic clock. */
+      readonly due?: Millis;
     }
   /** Restarts the timer if it runs. It never expires before `due` on the monotonic clock. */
   | { readonly type: 'arm'; readonly timer: TimerName; readonly due: Millis }

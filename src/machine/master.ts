@@ -195,9 +195,16 @@ const nobodyTookOver = (
   return [next, [...effects, { type: 'announceAgain' }, { type: 'nobodyTookOver', released: false }]];
 };
 
+/** How late an advert leaves can be measured only by whoever sends it. */
+const withDueTime = ([state, effects]: Step, due: Millis): Step => [
+  state,
+  effects.map((effect) => (effect.type === 'sendAdvert' ? { ...effect, due } : effect)),
+];
+
 const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
   const { phase } = state;
-  if (event.timer === 'advert' && phase.name === 'master') return advertDue(state, phase.reign, event, settings);
+  if (event.timer === 'advert' && phase.name === 'master')
+    return withDueTime(advertDue(state, phase.reign, event, settings), event.due);
   if (phase.name !== 'bowing-out') return stay(state);
   if (event.timer === 'release') return handedOver(state, phase, event.at, settings);
   return event.timer === 'bowOut' ? nobodyTookOver(state, phase, event, settings) : stay(state);

@@ -25,6 +25,8 @@ export interface Lease {
   readonly events$: Observable<LeaseEvent>;
   /** Removes the addresses; at once, synchronously, and as often as one likes. Never throws: what is gone is gone. */
   readonly release: () => void;
+  /** How long ago they were renewed, in ms. Missing: nothing has to be renewed. */
+  readonly ageMs?: () => number;
 }
 
 export interface Addresses {

@@ -124,7 +124,11 @@ class KernelLeases implements Leases {
       this.#record.remove(request.interface, places);
       throw failure;
     }
-    return { events$: lease.events$, release: () => this.#keeper.end(lease) };
+    return {
+      events$: lease.events$,
+      release: () => this.#keeper.end(lease),
+      ageMs: () => lease.ageMs(this.#now()),
+    };
   };
 
   readonly inherits = (request: LeaseRequest): boolean => this.#stale(request).length > 0;

@@ -79,7 +79,7 @@ export const withVirtualMac = (ports: MacPorts, options: VirtualMacOptions): Mac
         try {
           const lease = ports.addresses.take(onDevice(request));
           return {
-            events$: lease.events$,
+            ...lease,
             release: () => {
               // Down first: leaving the groups of its addresses it would send reports after its successor has spoken.
               lower();
