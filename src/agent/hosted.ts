@@ -8,11 +8,12 @@ import { CarpError, type Problem } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { advSkew } from '../protocol/units.ts';
 import { absentGroup, eventOf } from './absent-group.ts';
-import { type DemotedGroup, HAND_OVER_WEIGHT, outcomeOf } from './demotions.ts';
+import { type DemotedGroup, outcomeOf } from './demotions.ts';
 import { GroupEnvironments } from './group-environments.ts';
 import { HostChecks } from './host-checks.ts';
 import { HostHooks } from './host-hooks.ts';
 import type { MaintenanceEntry } from './maintenance-store.ts';
+import { ledgerEntry, modeOf } from './modes.ts';
 import { Publishing, type PublishingOptions } from './publishing.ts';
 import type { AdvskewReceipt } from './rpc.ts';
 import { isSimulated, type Place, type World } from './world.ts';
@@ -122,7 +123,12 @@ export class Hosted {
         ...(problem === undefined ? {} : { problem }),
       };
     });
-    return { node: this.node, groups: [...overlaid, ...others] };
+    const { groups } = this.#plan.config;
+    const moded = [...overlaid, ...others].map((group) => ({
+      ...group,
+      mode: modeOf(this.#maintained(), groups, group.group),
+    }));
+    return { node: this.node, groups: moded };
   }
 
   snapshots(): readonly CarpEvent[] {
@@ -275,11 +281,9 @@ export class Hosted {
 
   /** Puts into the ledger what is stored; an entry that is there already stays as it is. */
   #maintain(engine: Host, groups: readonly GroupSettings[]): void {
-    for (const { group, since } of this.#maintained()) {
-      if (group !== undefined && !groups.some(({ name }) => name === group)) continue;
-      const scope = group === undefined ? {} : { group };
-      engine.demote({ reason: 'maintenance', weight: HAND_OVER_WEIGHT, since: new Date(since), ...scope });
-    }
+    for (const entry of this.#maintained())
+      if (entry.group === undefined || groups.some(({ name }) => name === entry.group))
+        engine.demote(ledgerEntry(entry));
   }
 
   /** What is wrong with groups beyond the engine's knowledge. */

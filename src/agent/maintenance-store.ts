@@ -1,6 +1,7 @@
 /**
- * Who is in maintenance, on the disk: `maintenance.json` in the folder for state. It is written before anything is done
- * about it, so that neither a crash nor a reboot in the middle of the work brings a host back (DESIGN D6).
+ * Who is in maintenance, and who only observes, on the disk: `maintenance.json` in the folder for state. It is written
+ * before anything is done about it, so that neither a crash nor a reboot in the middle of the work brings a host back
+ * (DESIGN D6). An older version of this program takes who observes for one in maintenance, which is the next best.
  *
  * The file is there only while somebody is in maintenance. So one that cannot be read or understood counts as "all hosts
  * here are in maintenance": a host that is wrongly in maintenance is still the last resort, while one that wrongly comes
@@ -8,6 +9,7 @@
  */
 import { copyFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Mode } from '../engine/mode.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 
@@ -15,6 +17,8 @@ export interface MaintenanceEntry {
   readonly node: string;
   /** Missing: the whole host. */
   readonly group?: string;
+  /** Missing: in maintenance. */
+  readonly mode?: 'observe';
   /** ISO 8601. */
   readonly since: string;
 }
@@ -30,17 +34,31 @@ export interface MaintenanceStore {
    */
   readonly open: (folder: string, nodes: readonly string[]) => Promise<void>;
   /**
-   * Resolves when it is on the disk: whether anything has changed. "Off" without a group ends all maintenance of the host.
-   * @throws (rejects) CarpError CARP_FAILED, and nothing has changed
+   * Resolves when it is on the disk: whether anything has changed. "Off" without a group ends it for the host and all of
+   * its groups. @throws (rejects) CarpError CARP_FAILED, and nothing has changed
    */
   readonly set: (change: MaintenanceChange) => Promise<boolean>;
+  /** The same for a group that is to have this mode and no other; entries of the whole host stay. @throws as `set` */
+  readonly put: (order: ModeOrder) => Promise<boolean>;
 }
+
+export type StoredMode = Exclude<Mode, 'normal'>;
 
 export interface MaintenanceChange {
   readonly node: string;
   readonly group?: string | undefined;
+  /** Which one begins or ends. Default: maintenance. */
+  readonly mode?: StoredMode;
   readonly on: boolean;
 }
+
+export interface ModeOrder {
+  readonly node: string;
+  readonly group: string;
+  readonly mode: Mode;
+}
+
+export const modeOfEntry = (entry: MaintenanceEntry): StoredMode => entry.mode ?? 'maintenance';
 
 export const MAINTENANCE_FILE = 'maintenance.json';
 /** More than any agent has groups. */
@@ -87,13 +105,9 @@ export const createMaintenanceStore = ({ wallClock, log }: MaintenanceStoreOptio
     }
   };
 
-  const set = async ({ node, group, on }: MaintenanceChange): Promise<boolean> => {
+  const store = async (next: readonly MaintenanceEntry[]): Promise<boolean> => {
     if (folder === undefined) throw new CarpError('CARP_FAILED', 'the agent does not run anything yet');
-    const entry = { node, ...(group === undefined ? {} : { group }), since: wallClock().toISOString() };
-    const present = entries.some((other) => isSame(entry, other));
-    const without = entries.filter((other) => (group === undefined ? other.node !== node : !isSame(entry, other)));
-    if (on ? present : without.length === entries.length) return false;
-    const next = on ? [...entries, entry] : without;
+    if (next.length === entries.length && next.every((entry) => entries.includes(entry))) return false;
     try {
       await write(folder, next);
     } catch (error) {
@@ -103,10 +117,33 @@ export const createMaintenanceStore = ({ wallClock, log }: MaintenanceStoreOptio
     return true;
   };
 
+  const entryOf = (node: string, group: string | undefined, mode: StoredMode): MaintenanceEntry => ({
+    node,
+    ...(group === undefined ? {} : { group }),
+    ...(mode === 'observe' ? { mode } : {}),
+    since: wallClock().toISOString(),
+  });
+
+  const set = ({ node, group, mode = 'maintenance', on }: MaintenanceChange): Promise<boolean> => {
+    const entry = entryOf(node, group, mode);
+    if (on) return store(entries.some((other) => isSame(entry, other)) ? entries : [...entries, entry]);
+    const ends = (other: MaintenanceEntry): boolean =>
+      group === undefined ? other.node === node && modeOfEntry(other) === mode : isSame(entry, other);
+    return store(entries.filter((other) => !ends(other)));
+  };
+
+  const put = ({ node, group, mode }: ModeOrder): Promise<boolean> => {
+    const entry = mode === 'normal' ? undefined : entryOf(node, group, mode);
+    const present = entry === undefined ? undefined : entries.find((other) => isSame(entry, other));
+    const others = entries.filter((other) => other === present || other.node !== node || other.group !== group);
+    return store(entry === undefined || present !== undefined ? others : [...others, entry]);
+  };
+
   return {
     of: (node) => entries.filter((entry) => entry.node === node),
     open: (next, nodes) => inTurn(() => openFolder(next, nodes)),
     set: (change) => inTurn(() => set(change)),
+    put: (order) => inTurn(() => put(order)),
   };
 };
 
@@ -136,13 +173,14 @@ const read = async (file: string): Promise<Found> => {
 
 const isEntry = (value: unknown): value is MaintenanceEntry => {
   if (typeof value !== 'object' || value === null) return false;
-  const { node, group, since } = value as Record<string, unknown>;
+  const { node, group, mode, since } = value as Record<string, unknown>;
   if (typeof node !== 'string' || (group !== undefined && typeof group !== 'string')) return false;
+  if (mode !== undefined && mode !== 'observe') return false;
   return typeof since === 'string' && Number.isFinite(Date.parse(since));
 };
 
 const isSame = (one: MaintenanceEntry, other: MaintenanceEntry): boolean =>
-  one.node === other.node && one.group === other.group;
+  one.node === other.node && one.group === other.group && one.mode === other.mode;
 
 /** All or nothing, also when the power fails in the middle of it. */
 const write = async (folder: string, entries: readonly MaintenanceEntry[]): Promise<void> => {

@@ -1,9 +1,16 @@
 import type { Host } from '../engine/host.ts';
+import type { Mode } from '../engine/mode.ts';
 import { CarpError } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
-import { HAND_OVER_WEIGHT } from './demotions.ts';
 import type { Hosted } from './hosted.ts';
-import type { MaintenanceEntry, MaintenanceStore } from './maintenance-store.ts';
+import {
+  type MaintenanceEntry,
+  type MaintenanceStore,
+  type ModeOrder,
+  modeOfEntry,
+  type StoredMode,
+} from './maintenance-store.ts';
+import { entriesOf, ledgerEntry } from './modes.ts';
 import type {
   AdvskewParams,
   AdvskewReceipt,
@@ -21,6 +28,13 @@ export interface Operator {
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   /** Stored before it acts. @throws (rejects) as `demote`; also when it cannot be stored, and nothing has happened */
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  /** As maintenance; whoever observes never becomes MASTER, not even as the last resort. @throws (rejects) as `maintenance` */
+  readonly observe: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  /**
+   * One mode, and no other, for one group. @throws (rejects) as `maintenance`; also if the group would stay in another
+   * mode, because its host or a group that moves with it is in that
+   */
+  readonly mode: (order: Omit<ModeOrder, 'node'> & { readonly node?: string }) => Promise<DemotionReceipt>;
   /** Another rank, until the agent ends or the group's settings change. @throws (rejects) as `demote` */
   readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
 }
@@ -31,8 +45,6 @@ export interface OperatorOptions {
   readonly maintenance: MaintenanceStore;
   readonly log: Log;
 }
-
-const REASON = 'maintenance';
 
 export const createOperator = ({ hostOf, maintenance, log }: OperatorOptions): Operator => ({
   demote: async ({ node, reason, weight, group, forMs }) => {
@@ -57,21 +69,21 @@ export const createOperator = ({ hostOf, maintenance, log }: OperatorOptions): O
     return { node: host.node, changed, groups };
   },
 
-  maintenance: async ({ node, on, group }) => {
+  maintenance: (params) => switchMode('maintenance', params, { hostOf, maintenance, log }),
+  observe: (params) => switchMode('observe', params, { hostOf, maintenance, log }),
+
+  mode: async ({ node, group, mode }) => {
     const host = hostOf(node);
     requireGroup(host, group);
-    const wholeHost = maintenance.of(host.node).some((entry) => entry.group === undefined);
-    if (!on && group !== undefined && wholeHost)
-      throw new CarpError('CARP_FAILED', `${group} is in maintenance with the whole host`, {
-        remedy: 'to end that: carp maintenance off',
-      });
-    const changed = await maintenance.set({ node: host.node, group, on });
-    if (changed) log('info', `maintenance of ${group ?? 'the host'} is ${on ? 'on' : 'off'}`, { node: host.node });
+    refuseOtherModes(host, maintenance.of(host.node), group, mode);
+    const changed = await maintenance.put({ node: host.node, group, mode });
+    if (changed) log('info', `the mode of ${group} is ${mode}`, { node: host.node, group });
     if (!host.isOn) return { node: host.node, changed, groups: [] };
     const entry = maintenance.of(host.node).find((one) => one.group === group);
     const groups = await host.demoting(group, (engine) => {
-      if (entry === undefined) leave(engine, group);
-      else enter(engine, entry);
+      // In this order: a change from one mode to the other is no moment without either.
+      if (entry !== undefined) enter(engine, entry);
+      for (const other of ['maintenance', 'observe'] as const) if (other !== mode) leave(engine, other, group);
     });
     return { node: host.node, changed, groups };
   },
@@ -86,20 +98,56 @@ export const createOperator = ({ hostOf, maintenance, log }: OperatorOptions): O
   },
 });
 
-/** A group that cannot run now may be put into maintenance, too: that counts as soon as it can. */
-const runs = (engine: Host, group: string): boolean => engine.status().groups.some((one) => one.group === group);
-
-const enter = (engine: Host, { group, since }: MaintenanceEntry): void => {
-  if (group !== undefined && !runs(engine, group)) return;
-  const scope = group === undefined ? {} : { group };
-  engine.demote({ reason: REASON, weight: HAND_OVER_WEIGHT, since: new Date(since), ...scope });
+const switchMode = async (
+  mode: StoredMode,
+  { node, on, group }: MaintenanceParams,
+  { hostOf, maintenance, log }: OperatorOptions,
+): Promise<DemotionReceipt> => {
+  const host = hostOf(node);
+  requireGroup(host, group);
+  const wholeHost = maintenance.of(host.node).some((one) => one.group === undefined && modeOfEntry(one) === mode);
+  if (!on && group !== undefined && wholeHost) throw inModeWith(group, mode, 'the whole host', `carp ${mode} off`);
+  const changed = await maintenance.set({ node: host.node, group, mode, on });
+  if (changed) log('info', `${TITLE[mode]} of ${group ?? 'the host'} is ${on ? 'on' : 'off'}`, { node: host.node });
+  if (!host.isOn) return { node: host.node, changed, groups: [] };
+  const entry = maintenance.of(host.node).find((one) => one.group === group && modeOfEntry(one) === mode);
+  const groups = await host.demoting(group, (engine) => {
+    if (entry === undefined) leave(engine, mode, group);
+    else enter(engine, entry);
+  });
+  return { node: host.node, changed, groups };
 };
 
-/** Whatever was stored: nothing of what is meant is in maintenance afterwards. */
-const leave = (engine: Host, group: string | undefined): void => {
-  if (group === undefined) engine.restore(REASON);
+const TITLE = { maintenance: 'maintenance', observe: 'observing' } as const satisfies Record<StoredMode, string>;
+const DOES = { maintenance: 'is in maintenance', observe: 'observes' } as const satisfies Record<StoredMode, string>;
+
+const inModeWith = (group: string, mode: StoredMode, other: string, command: string): CarpError =>
+  new CarpError('CARP_FAILED', `${group} ${DOES[mode]} with ${other}`, { remedy: `to end that: ${command}` });
+
+/** Refuses a mode that the group would not have afterwards. @throws CarpError CARP_FAILED */
+const refuseOtherModes = (host: Hosted, entries: readonly MaintenanceEntry[], group: string, mode: Mode): void => {
+  if (mode === 'observe') return;
+  const stronger = entriesOf(entries, host.plan.config.groups, group).find(
+    (entry) => entry.group !== group && (mode === 'normal' || modeOfEntry(entry) === 'observe'),
+  );
+  if (stronger === undefined) return;
+  const of = modeOfEntry(stronger);
+  if (stronger.group === undefined) throw inModeWith(group, of, 'the whole host', `carp ${of} off`);
+  throw inModeWith(group, of, `${stronger.group}, of the same sync`, `carp ${of} off ${shellWord(stronger.group)}`);
+};
+
+/** A group that cannot run now may be put into a mode, too: that counts as soon as it can. */
+const runs = (engine: Host, group: string): boolean => engine.status().groups.some((one) => one.group === group);
+
+const enter = (engine: Host, entry: MaintenanceEntry): void => {
+  if (entry.group === undefined || runs(engine, entry.group)) engine.demote(ledgerEntry(entry));
+};
+
+/** Whatever was stored: nothing of what is meant is in this mode afterwards. */
+const leave = (engine: Host, mode: StoredMode, group: string | undefined): void => {
+  if (group === undefined) engine.restore(mode);
   for (const one of engine.status().groups)
-    if (group === undefined || one.group === group) engine.restore(REASON, one.group);
+    if (group === undefined || one.group === group) engine.restore(mode, one.group);
 };
 
 const requireGroup = (host: Hosted, group: string | undefined): void => {

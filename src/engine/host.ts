@@ -24,6 +24,8 @@ export interface HostDemotion {
   readonly weight: number;
   /** Missing: all groups. */
   readonly group?: string;
+  /** While it stands, the groups listen and never become MASTER, whatever the sum of weights is. */
+  readonly observes?: true;
   /** Ends by itself after this time, in ms. */
   readonly forMs?: number;
   /** When it began, if that was in the life of a former process. Default: now. */

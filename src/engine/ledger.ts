@@ -20,6 +20,8 @@ export interface Demotion {
   readonly reason: string;
   readonly weight: number;
   readonly scope: Scope;
+  /** Whom it concerns never becomes MASTER while it stands. */
+  readonly observes?: true;
   /** Removed by itself after this time, in ms. */
   readonly forMs?: number;
   /** When it began, if not now. */
@@ -35,8 +37,10 @@ export interface Debtor {
 /** What demotes a group now. */
 export interface DemotionSum {
   readonly demotion: number;
+  /** An entry says that the group only listens. */
+  readonly observing: boolean;
   /** Of the change that led here: what a hand-over will give as its reason. */
-  readonly reason: 'demoted' | 'maintenance' | 'stalled';
+  readonly reason: 'demoted' | 'maintenance' | 'forced' | 'stalled';
 }
 
 interface Entry extends Omit<Demotion, 'since'> {
@@ -60,8 +64,10 @@ const concerns = (scope: Scope, { name, sync }: Debtor): boolean => {
   }
 };
 
-const kindOf = (reason: string): DemotionSum['reason'] =>
-  reason === 'maintenance' || reason === 'stalled' ? reason : 'demoted';
+const kindOf = (reason: string, observes: boolean): DemotionSum['reason'] => {
+  if (observes) return 'forced';
+  return reason === 'maintenance' || reason === 'stalled' ? reason : 'demoted';
+};
 
 /**
  * Why a host is not at its best: named reasons, each with a weight, cleared one by one or by themselves (DESIGN D6).
@@ -79,7 +85,7 @@ export class Ledger {
   }
 
   /** Adds an entry, or replaces the one of the same reason and scope; `since` stays that of the first. */
-  demote({ reason, weight, scope, forMs, since }: Demotion): void {
+  demote({ reason, weight, scope, observes, forMs, since }: Demotion): void {
     const key = keyOf(reason, scope);
     const before = this.#entries.get(key);
     before?.expiry?.unsubscribe();
@@ -91,17 +97,20 @@ export class Ledger {
             until: new Date(now.getTime() + forMs),
             expiry: this.#scheduler.schedule(() => this.restore(reason, scope), forMs),
           };
-    this.#entries.set(key, { reason, weight, scope, since: before?.since ?? since ?? now, ...expiring });
-    this.#changes$.next(kindOf(reason));
+    const kind = observes === undefined ? {} : { observes };
+    this.#entries.set(key, { reason, weight, scope, ...kind, since: before?.since ?? since ?? now, ...expiring });
+    this.#changes$.next(kindOf(reason, observes === true));
   }
 
   /** @returns whether there was such an entry */
   restore(reason: string, scope: Scope): boolean {
     const key = keyOf(reason, scope);
-    this.#entries.get(key)?.expiry?.unsubscribe();
-    const found = this.#entries.delete(key);
-    if (found) this.#changes$.next(kindOf(reason));
-    return found;
+    const found = this.#entries.get(key);
+    if (found === undefined) return false;
+    found.expiry?.unsubscribe();
+    this.#entries.delete(key);
+    this.#changes$.next(kindOf(reason, found.observes === true));
+    return true;
   }
 
   entriesOf(debtor: Debtor): readonly DemotionEntry[] {
@@ -117,11 +126,12 @@ export class Ledger {
   sums(debtor: Debtor): Observable<DemotionSum> {
     return this.#changes$.pipe(
       startWith('demoted' as const),
-      map((reason) => ({
-        demotion: this.#concerning(debtor).reduce((sum, { weight }) => sum + weight, 0),
-        reason,
-      })),
-      distinctUntilChanged((a, b) => a.demotion === b.demotion),
+      map((reason) => {
+        const entries = this.#concerning(debtor);
+        const demotion = entries.reduce((sum, { weight }) => sum + weight, 0);
+        return { demotion, observing: entries.some(({ observes }) => observes === true), reason };
+      }),
+      distinctUntilChanged((a, b) => a.demotion === b.demotion && a.observing === b.observing),
     );
   }
 

@@ -3,6 +3,7 @@ import type { Problem } from '../ports/error.ts';
 import type { Family } from '../protocol/address.ts';
 import type { LatenessReport } from './lateness.ts';
 import type { HintEvent, MismatchEvent } from './mismatch.ts';
+import type { Mode } from './mode.ts';
 
 /** A role as others see it: STOPPED when the agent has gone. */
 export type PublicRole = Role | 'STOPPED';
@@ -127,6 +128,8 @@ export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at' | 'devd'> {
   /** How late the adverts that the clock asked for have left. Missing: there were none. */
   readonly advertLateness?: LatenessReport;
   readonly ledger: readonly DemotionEntry[];
+  /** As operators have it, where an agent runs the group. */
+  readonly mode?: Mode;
   /** The last transitions, newest first. */
   readonly history: readonly CarpEvent[];
   /** The last runs of hooks, newest first, where the group has hooks. */

@@ -125,6 +125,17 @@ const claimHeard = (
 const claimOutdated = (state: State, phase: PhaseOf<'claiming' | 'taking'>, { at }: EventOf<'advskewChanged'>): Step =>
   stay(inPhase(state, { ...phase, reign: { ...phase.reign, due: at } }));
 
+/** A claim that is under way when the order comes to observe is taken back: others have fallen silent for it. */
+const withdrawn = (
+  state: State,
+  phase: PhaseOf<'claiming' | 'taking'>,
+  at: Millis,
+  settings: MachineSettings,
+): Step => {
+  const [next, effects] = listen(state, at, settings);
+  return [next, [...(phase.name === 'taking' ? ([{ type: 'releaseAddresses' }] as const) : []), bowOut, ...effects]];
+};
+
 const masterDownExpired = (state: State, event: EventOf<'timerExpired'>, settings: MachineSettings): Step => {
   if (state.phase.name !== 'listening') return stay(state);
   const { extended } = state.phase;
@@ -259,9 +270,12 @@ export const backup = (state: State, event: MachineEvent, settings: MachineSetti
       return stopped(state);
     case 'advskewChanged':
       return phase.name === 'claiming' || phase.name === 'taking' ? claimOutdated(state, phase, event) : stay(state);
+    case 'demotionChanged':
+      return state.observing === true && (phase.name === 'claiming' || phase.name === 'taking')
+        ? withdrawn(state, phase, event.at, settings)
+        : stay(state);
     case 'becameReady':
     case 'becameUnready':
-    case 'demotionChanged':
     case 'handOverRequested':
     case 'addressesLost':
     case 'leaseLapsed':

@@ -62,7 +62,9 @@ type Happening =
   | {
       readonly type: 'demotionChanged';
       readonly demotion: number;
-      readonly reason: 'demoted' | 'maintenance' | 'stalled';
+      /** This host only listens: it never becomes MASTER while that holds. Missing: it does not. */
+      readonly observing?: boolean;
+      readonly reason: 'demoted' | 'maintenance' | 'forced' | 'stalled';
     }
   /** An operator sets this host's skew; `undefined`: that of the settings again. */
   | { readonly type: 'advskewChanged'; readonly advskew: AdvSkew | undefined }

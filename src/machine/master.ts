@@ -212,7 +212,8 @@ const timerExpired = (state: State, event: EventOf<'timerExpired'>, settings: Ma
 
 /**
  * A sitting MASTER hands over once, when its demotion reaches 240: peers that do not preempt would otherwise never take
- * over. Below that it advertises its new rank at once, as FreeBSD does. `state` holds the new demotion already.
+ * over. Below that it advertises its new rank at once, as FreeBSD does. One that is to observe hands over in any case, and
+ * lets go also if nobody takes over. `state` holds the new demotion already.
  */
 const demotionChanged = (
   state: State,
@@ -222,6 +223,7 @@ const demotionChanged = (
   settings: MachineSettings,
 ): Step => {
   const { reason, at, demotion } = event;
+  if (state.observing === true) return startBowOut(state, phase.reign, at, { reason, ending: 'release' });
   if (before < HAND_OVER_AT && demotion >= HAND_OVER_AT)
     return startBowOut(state, phase.reign, at, { reason, ending: 'stay' });
   return before === demotion ? stay(state) : advertiseNow(state, phase.reign, at, settings);
@@ -260,7 +262,11 @@ export const master = (state: State, event: MachineEvent, settings: MachineSetti
         ? endFarewell(state, phase, event.at, settings, { reason: 'address-lost', detail: event.detail })
         : stepDown(state, event.at, settings, { reason: 'address-lost', detail: event.detail, first: [bowOut] });
     case 'demotionChanged':
-      return phase.name === 'master' ? demotionChanged(state, phase, event, before.demotion, settings) : stay(state);
+      if (phase.name === 'master') return demotionChanged(state, phase, event, before.demotion, settings);
+      // A farewell that is under way already may not end as MASTER any more.
+      return phase.name === 'bowing-out' && phase.ending === 'stay' && state.observing === true
+        ? stay(inPhase(state, { ...phase, ending: 'release' }))
+        : stay(state);
     case 'advskewChanged':
       // As with demotion: whoever listens learns the new rank at once, and what it means is for others to decide.
       return phase.name === 'master' && skewNow(before, settings) !== skewNow(state, settings)

@@ -81,6 +81,8 @@ export type Phase =
 export interface State {
   readonly phase: Phase;
   readonly demotion: number;
+  /** This host only listens: it claims nothing, and holds nothing for longer than a farewell takes. */
+  readonly observing?: true;
   /** Set by an operator, instead of that of the settings. */
   readonly advskew?: AdvSkew;
   readonly sources: Sources;

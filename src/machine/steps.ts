@@ -71,13 +71,17 @@ export const listen = (state: State, at: Millis, settings: MachineSettings): Ste
   ],
 ];
 
-/** Sends the claim and waits whether anybody objects (DESIGN D4). `holdMs`: for how long, if not as usual. */
+/**
+ * Sends the claim and waits whether anybody objects (DESIGN D4). `holdMs`: for how long, if not as usual. There is no
+ * other way to become MASTER, so this is where a host that observes goes on listening instead.
+ */
 export const claim = (
   state: State,
   at: Millis,
   settings: MachineSettings,
   because: { readonly reason: Reason; readonly detail: string; readonly holdMs?: Millis },
 ): Step => {
+  if (state.observing === true) return listen(without(state, 'preemptSince'), at, settings);
   const { reason, detail, holdMs = CLAIM_HOLD_MS } = because;
   const due = after(at, Math.max(exactIntervalMs(state, settings), holdMs));
   const reign: Reign = { due, sentAt: at, sent: 1 };

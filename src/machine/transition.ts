@@ -12,6 +12,7 @@
  * - It says farewell at a stop, a hand-over and full demotion (D5, D6), and holds on until somebody answers.
  * - It has one master-down timer per group, re-armed by either family (D9); the kernels have one per family.
  * - It knows that it may have been held up, and listens before it talks (D12).
+ * - It may be told to observe: it then listens and never claims (`claim`), and what it is MASTER of goes with a farewell.
  * - It says the farewell of a predecessor that died as MASTER, and goes on for it if nobody answers (`inheriting.ts`).
  *
  * Invariants: adverts other than a claim, a yield and a bow-out are sent by a MASTER alone; addresses are released by
@@ -34,8 +35,10 @@ const remember = (state: State, event: MachineEvent): State => {
       return event.advert.family === 4 ? { ...state, heardIpv4At: event.at } : state;
     case 'becameReady':
       return { ...state, sources: event.sources };
-    case 'demotionChanged':
-      return { ...state, demotion: event.demotion };
+    case 'demotionChanged': {
+      const demoted = { ...without(state, 'observing'), demotion: event.demotion };
+      return event.observing === true ? { ...demoted, observing: true } : demoted;
+    }
     case 'advskewChanged':
       return event.advskew === undefined ? without(state, 'advskew') : { ...state, advskew: event.advskew };
     default:
