@@ -142,7 +142,32 @@ export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at' | 'devd'> {
   readonly problem?: Problem;
 }
 
+/** What is wrong on the message bus, for people: `duplicate-node`, or an alarm about a group. */
+export interface BusTrouble {
+  readonly code: string;
+  /** Missing: it is about the host. */
+  readonly group?: string;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+/** How a host stands with its MQTT broker. No election depends on it. */
+export interface BusStatus {
+  /** Its URL, without anything secret. */
+  readonly broker: string;
+  readonly connected: boolean;
+  /** Why there is no connection. */
+  readonly problem?: string;
+  /** Messages that wait. */
+  readonly queued: number;
+  /** Events that were dropped since the start, because the broker was away or slow. */
+  readonly dropped: number;
+  readonly troubles: readonly BusTrouble[];
+}
+
 export interface HostStatus {
   readonly node: string;
+  /** Missing: this host has no broker. */
+  readonly bus?: BusStatus;
   readonly groups: readonly GroupStatus[];
 }

@@ -14,7 +14,8 @@ export interface ConnectionOptions {
   readonly clientId: string;
   /** 5, or 4 for MQTT 3.1.1. */
   readonly version: MqttVersion;
-  readonly will: Will;
+  /** Missing: nobody is told. */
+  readonly will?: Will;
 }
 
 /** What the broker says when this connection ends without a farewell. QoS 1. */
@@ -53,7 +54,9 @@ const clientOptions = async ({
     reconnectPeriod: 0,
     queueQoSZero: false,
     resubscribe: false,
-    will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain },
+    ...(will === undefined
+      ? {}
+      : { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain } }),
     ...(settings.username === undefined ? {} : { username: settings.username }),
     ...(password === undefined ? {} : { password }),
   };

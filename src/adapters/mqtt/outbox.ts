@@ -1,145 +1,217 @@
-import type { CarpEvent } from '../../engine/status.ts';
-import {
-  eventMessage,
-  forgettingMessages,
-  type Message,
-  roleMessage,
-  stateMessage,
-  statusMessage,
-  type TopicScope,
-} from './topics.ts';
+import type { Announcement, Keeping, MessageProperties, Voice } from './part.ts';
 
-/** How many transitions wait for a broker that is away or slow; the oldest give way. */
+/** How many announcements wait for a broker that is away or slow; the oldest give way. */
 export const EVENTS_MAX = 1000;
+/** How many that need not arrive (QoS 0) wait for their turn; the newest give way. */
+const FLEETING_MAX = 1000;
 
-/** A message on its way, and the transition it tells of, if it tells of one. */
+/** A message on its way. */
 export interface Outgoing {
-  readonly message: Message;
-  readonly event?: CarpEvent;
-  /** The group that is forgotten by it. */
-  readonly forgets?: string;
+  readonly topic: string;
+  readonly payload: string;
+  readonly retain: boolean;
+  readonly qos: 0 | 1;
+  readonly properties?: MessageProperties;
+  /** The broker drops it after this many seconds (MQTT 5). */
+  readonly expirySeconds?: number;
   /** The farewell: nothing follows. */
   readonly last?: true;
 }
 
+interface Kept {
+  readonly payload: string;
+  readonly keeping: Keeping;
+}
+
+export interface OutboxOptions {
+  /** In s; 0: nothing expires. */
+  readonly expiry: number;
+  /** Something is to be said. */
+  readonly news: () => void;
+  readonly connected: () => boolean;
+}
+
 /**
- * What the broker has not been told yet, bounded however long it is away: of roles and states the newest of each
- * group, of transitions the newest `EVENTS_MAX`.
+ * What the broker has not been told yet, bounded however long it is away: of each retained topic what holds now, of
+ * announcements the newest `EVENTS_MAX`.
  *
- * Roles and states leave before events, so that whoever acts on an event finds a role on the broker that is at least
- * as new. That gives role, state, event for a single transition; of several that had to wait, role and state of the
- * last one, then all events.
+ * Retained topics leave in the order in which they were kept, and before announcements, so that whoever acts on an event
+ * finds a role on the broker that is at least as new. What is kept in the background leaves last.
  */
-export class Outbox {
-  readonly #scope: TopicScope;
-  /** Ready to be sent, before anything else. At most the birth, and role and state of one group. */
-  #ready: Outgoing[] = [];
-  /** Groups of which something is to be published: the state, and the role as well if it is news. */
-  readonly #unsaid = new Map<string, { readonly event: CarpEvent; readonly withRole: boolean }>();
-  /** What this connection was told of each group. */
-  readonly #said = new Map<string, CarpEvent>();
-  /** Groups that are not configured any more, and of which the broker still keeps role and state. */
-  readonly #forgotten = new Set<string>();
-  #events: CarpEvent[] = [];
+export class Outbox implements Voice {
+  readonly #options: OutboxOptions;
+  /** By topic: what this host stands for. */
+  readonly #kept = new Map<string, Kept>();
+  /** What this connection was told. */
+  readonly #said = new Map<string, string>();
+  readonly #unsaid = new Set<string>();
+  readonly #background = new Set<string>();
+  readonly #clearing = new Set<string>();
+  #announcements: Announcement[] = [];
+  readonly #fleeting: Announcement[] = [];
   #dropped = 0;
-  #farewell: Message | undefined;
+  #droppedBefore = 0;
+  #farewell: Outgoing | undefined;
+  #silent = false;
 
-  constructor(scope: TopicScope) {
-    this.#scope = scope;
+  constructor(options: OutboxOptions) {
+    this.#options = options;
   }
 
-  add(event: CarpEvent): void {
-    const withRole = event.event === 'transition' || this.#unsaid.get(event.group)?.withRole === true;
-    this.#unsaid.set(event.group, { event, withRole });
-    this.#forgotten.delete(event.group);
-    if (event.event !== 'transition') return;
-    this.#events.push(event);
-    this.#trim();
+  keep = (topic: string, payload: string, keeping: Keeping = {}): void => {
+    this.#clearing.delete(topic);
+    this.#kept.set(topic, { payload, keeping });
+    const { again = false } = keeping;
+    if (!again && this.#said.get(topic) === payload) {
+      // It changed, and changed back before anybody was told.
+      this.#lane(keeping).delete(topic);
+      return;
+    }
+    // What is told again takes its turn anew: role, state and master leave in this order.
+    if (again) this.#lane(keeping).delete(topic);
+    this.#lane(keeping).add(topic);
+    this.#options.news();
+  };
+
+  clear = (topic: string): void => {
+    this.leave(topic);
+    this.#clearing.add(topic);
+    this.#options.news();
+  };
+
+  leave = (topic: string): void => {
+    this.#kept.delete(topic);
+    this.#said.delete(topic);
+    this.#unsaid.delete(topic);
+    this.#background.delete(topic);
+  };
+
+  kept = (): readonly string[] => [...this.#kept.keys()];
+
+  tell = (announcement: Announcement): void => {
+    if (announcement.qos === 0) {
+      if (!this.#options.connected() || this.#fleeting.length >= FLEETING_MAX) return;
+      this.#fleeting.push(announcement);
+    } else {
+      this.#announcements.push(announcement);
+      this.#trim();
+    }
+    this.#options.news();
+  };
+
+  /** How many announcements were dropped since the start. */
+  dropped = (): number => this.#dropped;
+
+  connected = (): boolean => this.#options.connected();
+
+  /** How much waits. */
+  get length(): number {
+    return (
+      this.#unsaid.size +
+      this.#background.size +
+      this.#clearing.size +
+      this.#announcements.length +
+      this.#fleeting.length
+    );
   }
 
-  /** A new connection: tells the birth, then role and state of everything. */
-  begin(snapshots: readonly CarpEvent[]): void {
+  /** A new connection, or a broker that may have been told something else: everything that is kept is told anew. */
+  begin(): void {
     this.#said.clear();
-    this.#ready = [{ message: statusMessage(this.#scope, 'online') }];
-    for (const event of snapshots) this.#unsaid.set(event.group, { event, withRole: true });
+    for (const [topic, { keeping }] of this.#kept) this.#lane(keeping).add(topic);
+    this.#options.news();
   }
 
-  /**
-   * Tells those states again that differ from what was said, e.g. because the MASTER is another. The role is not
-   * repeated: a flow that acts on the topic takes each message for a change.
-   */
-  refresh(snapshots: readonly CarpEvent[]): void {
-    for (const event of snapshots) {
-      const said = this.#said.get(event.group);
-      if (said !== undefined && content(said) === content(event)) continue;
-      const withRole = said?.role !== event.role || this.#unsaid.get(event.group)?.withRole === true;
-      this.#unsaid.set(event.group, { event, withRole });
-    }
+  /** What expires is told again. */
+  refresh(): void {
+    for (const [topic, { keeping }] of this.#kept) if (keeping.expires === true) this.#lane(keeping).add(topic);
+    this.#options.news();
   }
 
-  /**
-   * Takes back what was said of groups that stopped and are none of these: somebody removed them from the configuration.
-   * A group that only stops with its agent keeps its role, STOPPED, on the broker.
-   */
-  forgetOthers(groups: readonly string[]): void {
-    for (const [group, { role }] of this.#said) {
-      if (role !== 'STOPPED' || groups.includes(group) || this.#unsaid.has(group)) continue;
-      this.#said.delete(group);
-      this.#forgotten.add(group);
-    }
+  /** When all else but the background has left, this leaves, and then nothing more. */
+  end(topic: string, payload: string): void {
+    this.#background.clear();
+    this.#farewell = { topic, payload, retain: true, qos: 1, last: true };
+    this.#options.news();
   }
 
-  /** When all else has left, the status `offline` leaves, and then nothing more. */
-  end(): void {
-    this.#farewell = statusMessage(this.#scope, 'offline');
+  /** Whether all but fleeting announcements is held back: another host speaks on these topics. */
+  silence(silent: boolean): void {
+    this.#silent = silent;
+    this.#options.news();
   }
 
   /** Takes out what is to be sent next. */
   next(): Outgoing | undefined {
-    const ready = this.#ready.shift();
-    if (ready !== undefined) return ready;
-    for (const [group, { event, withRole }] of this.#unsaid) {
-      this.#unsaid.delete(group);
-      this.#said.set(group, event);
-      const state = { message: stateMessage(this.#scope, event) };
-      if (!withRole) return state;
-      this.#ready = [state];
-      return { message: roleMessage(this.#scope, event) };
-    }
-    const event = this.#events.shift();
-    if (event !== undefined) return { message: eventMessage(this.#scope, event), event };
-    for (const group of this.#forgotten) {
-      this.#forgotten.delete(group);
-      const [first, ...others] = forgettingMessages(this.#scope, group).map((message) => ({ message, forgets: group }));
-      this.#ready = others;
-      if (first !== undefined) return first;
-    }
-    const farewell = this.#farewell;
-    this.#farewell = undefined;
-    return farewell === undefined ? undefined : { message: farewell, last: true };
+    if (this.#silent) return this.#nextAnnouncement(this.#fleeting);
+    return (
+      this.#nextKept(this.#unsaid) ??
+      this.#nextAnnouncement(this.#announcements) ??
+      this.#nextAnnouncement(this.#fleeting) ??
+      this.#nextClearing() ??
+      this.#nextKept(this.#background) ??
+      this.#nextFarewell()
+    );
   }
 
-  /** The connection broke before the broker had acknowledged these. Roles and states are told anew by `begin` anyway. */
+  /** The connection broke before the broker had acknowledged these. What is kept is told anew by `begin` anyway. */
   putBack(unacknowledged: readonly Outgoing[]): void {
-    this.#events = [...unacknowledged.flatMap(({ event }) => (event === undefined ? [] : [event])), ...this.#events];
+    const announcements = unacknowledged.filter(({ retain, qos }) => !retain && qos === 1);
+    this.#announcements = [...announcements, ...this.#announcements];
+    this.#fleeting.length = 0;
     this.#trim();
-    for (const { forgets } of unacknowledged) if (forgets !== undefined) this.#forgotten.add(forgets);
+    for (const { retain, payload, topic } of unacknowledged)
+      if (retain && payload === '' && !this.#kept.has(topic)) this.#clearing.add(topic);
   }
 
-  /** How many transitions were dropped since the last time somebody asked. */
+  /** How many announcements were dropped since the last time somebody asked. */
   takeDropped(): number {
-    const dropped = this.#dropped;
-    this.#dropped = 0;
+    const dropped = this.#dropped - this.#droppedBefore;
+    this.#droppedBefore = this.#dropped;
     return dropped;
   }
 
+  #lane({ lane }: Keeping): Set<string> {
+    return lane === 'background' ? this.#background : this.#unsaid;
+  }
+
+  #nextKept(lane: Set<string>): Outgoing | undefined {
+    for (const topic of lane) {
+      lane.delete(topic);
+      const kept = this.#kept.get(topic);
+      if (kept === undefined) continue;
+      const { payload, keeping } = kept;
+      this.#said.set(topic, payload);
+      const { expiry } = this.#options;
+      const expires = keeping.expires === true && expiry > 0;
+      return { topic, payload, retain: true, qos: 1, ...(expires ? { expirySeconds: expiry } : {}) };
+    }
+    return undefined;
+  }
+
+  #nextAnnouncement(queue: Announcement[]): Outgoing | undefined {
+    const first = queue.shift();
+    return first === undefined ? undefined : { qos: 1, ...first, retain: false };
+  }
+
+  #nextClearing(): Outgoing | undefined {
+    for (const topic of this.#clearing) {
+      this.#clearing.delete(topic);
+      return { topic, payload: '', retain: true, qos: 1 };
+    }
+    return undefined;
+  }
+
+  #nextFarewell(): Outgoing | undefined {
+    const farewell = this.#farewell;
+    this.#farewell = undefined;
+    return farewell;
+  }
+
   #trim(): void {
-    const excess = this.#events.length - EVENTS_MAX;
+    const excess = this.#announcements.length - EVENTS_MAX;
     if (excess <= 0) return;
-    this.#events.splice(0, excess);
+    this.#announcements.splice(0, excess);
     this.#dropped += excess;
   }
 }
-
-/** What makes two states of a group different for a reader; when and in which form it was told does not. */
-const content = ({ at: _at, event: _event, ...rest }: CarpEvent): string => JSON.stringify(rest);

@@ -1,5 +1,5 @@
 import type { HandOverReceipt } from '../../engine/host.ts';
-import type { CarpEvent, HostStatus, PublicRole } from '../../engine/status.ts';
+import type { BusTrouble, CarpEvent, HostStatus, PublicRole } from '../../engine/status.ts';
 import type { Log } from '../../ports/log.ts';
 import type { IpAddress } from '../../protocol/address.ts';
 import type { MqttSettings } from './settings.ts';
@@ -46,6 +46,8 @@ export interface Voice {
   readonly keep: (topic: string, payload: string, keeping?: Keeping) => void;
   /** Takes a retained topic back: nothing is to be there. */
   readonly clear: (topic: string) => void;
+  /** Somebody else speaks on this retained topic from now on: it stays as it is, and this host says no more there. */
+  readonly leave: (topic: string) => void;
   /** Topics that this host keeps, of all parts: cleared or not yet told ones are not among them. */
   readonly kept: () => readonly string[];
   readonly tell: (announcement: Announcement) => void;
@@ -107,6 +109,8 @@ export interface PartContext {
   readonly now: () => number;
   readonly wallClock: () => Date;
   readonly log: Log;
+  /** All that is wrong now in the eyes of this part; what it reported before is over. For `carp status`. */
+  readonly report: (troubles: readonly BusTrouble[]) => void;
 }
 
 /**
@@ -117,6 +121,8 @@ export interface PartContext {
 export interface Part {
   /** Topic filters, subscribed to with QoS 1 at the beginning of each connection, before the birth. */
   readonly filters: readonly string[];
+  /** What this host itself has said need not be heard. It may be all the same: with MQTT 3.1.1, or through another part's filter. */
+  readonly noLocal?: true;
   /** A connection has begun; what is kept is told anew by itself. */
   readonly begin?: () => void;
   /** A message that one of the filters of this part matches. */

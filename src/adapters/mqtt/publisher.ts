@@ -9,34 +9,45 @@ import {
   interval,
   merge,
   type Observable,
+  of,
   race,
+  repeat,
   retry,
   Subject,
+  type Subscription,
   switchMap,
+  take,
   takeUntil,
   tap,
   timer,
 } from 'rxjs';
-import type { CarpEvent } from '../../engine/status.ts';
+import type { BusStatus, BusTrouble, CarpEvent } from '../../engine/status.ts';
 import type { Log } from '../../ports/log.ts';
-import { brokerName, type MqttVersion, mqttClientId, mqttConnection } from './connection.ts';
+import { createBrokers } from './brokers.ts';
+import { brokerName, mqttClientId, mqttConnection } from './connection.ts';
+import { hear } from './hear.ts';
 import { Outbox } from './outbox.ts';
-import { isVersionRefused, type MqttFailure, mqttFailure } from './problem.ts';
+import { type BusHost, type CreatePart, type Part, type PartContext, TICK_MS } from './part.ts';
+import { PARTS } from './parts.ts';
+import { presencePart } from './presence-part.ts';
+import { type MqttFailure, mqttFailure } from './problem.ts';
 import { pump } from './pump.ts';
 import type { MqttSettings } from './settings.ts';
-import { statusMessage } from './topics.ts';
+import { nodeTopic } from './topics.ts';
 
 export interface MqttPublisherOptions {
   readonly settings: MqttSettings;
-  readonly node: string;
+  readonly host: BusHost;
   /** Eight hexadecimal digits: the same after a restart, others on another machine. */
   readonly machineId: string;
   readonly events$: Observable<CarpEvent>;
-  readonly snapshots: () => readonly CarpEvent[];
   readonly log: Log;
+  /** What is said besides who this host is. Default: everything. */
+  readonly parts?: readonly CreatePart[];
 }
 
 export interface MqttPublisher {
+  readonly status: () => BusStatus;
   /** Tells what is still to be told, then `offline`, and ends; within 1 s, whatever the broker does. Never rejects. */
   readonly close: () => Promise<void>;
   /** Cuts the connection as a power failure does: the broker publishes the will. For simulated hosts. */
@@ -44,132 +55,198 @@ export interface MqttPublisher {
 }
 
 const CLOSE_MS = 900;
-const RETRY_MS = { first: 1000, longest: 30_000 } as const;
-/** How often states are compared with what was published; a BACKUP that sees another MASTER changes no role. */
-const REFRESH_MS = 5000;
+/** Session taken over: another client came with this client id (MQTT 5, 3.14.2.1). */
+const TAKEN_OVER = 0x8e;
+/** MQTT 3.1.1 gives no reason: connections that ended so soon, this often in a row, were taken over. */
+const SHORT = { ms: 10_000, times: 3 } as const;
 
 /**
- * Publishes the roles, states and transitions of one host (see `topics.ts`) over a connection of its own, so that the
- * broker's will for it means this agent and nothing else.
+ * What one host says and does on the bus (see parts.ts) over a connection of its own, so that the broker's will for it
+ * means this agent and nothing else.
  *
  * Runs from the call until `close` or `kill`. Nothing the broker does reaches the caller: a broker that is away,
  * refuses or hangs costs one log line when the reason changes, and bounded memory.
  */
 export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublisher => {
-  const { settings, node, machineId, events$, snapshots, log } = options;
-  const scope = { base: settings.base, node };
-  const [url = ''] = [settings.url].flat();
-  const broker = brokerName(url);
-  const clientId = mqttClientId(node, machineId);
-  const outbox = new Outbox(scope);
+  const { settings, host, machineId, events$, log } = options;
+  const scope = { base: settings.base, node: host.node };
+  const status = nodeTopic(scope, 'status');
+  const brokers = createBrokers(settings, Math.random);
   const news$ = new Subject<void>();
+  const subscriptions: Subscription[] = [];
 
-  let version: MqttVersion = 5;
-  let failures = 0;
-  let said: string | undefined;
+  let client: MqttClient | undefined;
+  let wasConnected = false;
   /** On the monotonic clock, in ms. */
   let connectedAt: number | undefined;
-  let connected = false;
-  let wasConnected = false;
+  let said: string | undefined;
+  let shortSessions = 0;
+  let isOneOfTwo = false;
+  let aside = false;
+  let closing: Promise<void> | undefined;
 
-  const session = (client: MqttClient): Observable<never> => {
-    connected = true;
-    connectedAt = performance.now();
-    // Whoever read that something is wrong reads as well that it is over.
-    const level = said === undefined ? 'info' : 'warn';
-    log(level, `mqtt: connected ${wasConnected ? 'again ' : ''}to ${broker}`, {
-      broker,
-      protocol: version === 5 ? '5' : '3.1.1',
-      clientId,
-    });
-    said = undefined;
-    wasConnected = true;
-    outbox.begin(snapshots());
-    sayDropped();
-    const refused = ({ text }: MqttFailure): void => say(`${broker} refuses what is published: ${text}`);
-    return merge(
-      concat(
-        pump({ client, outbox, news$, refused }),
-        defer(() => disconnect(client)),
-      ),
-      refreshes$,
-    ).pipe(takeUntil(fromEvent(client, 'close')));
-  };
+  const outbox = new Outbox({
+    expiry: settings.expiry,
+    news: () => news$.next(),
+    connected: () => client !== undefined,
+  });
 
-  const refreshes$ = interval(REFRESH_MS).pipe(
-    tap(() => {
-      outbox.refresh(snapshots());
-      forgetRemoved();
-      news$.next();
-    }),
-    ignoreElements(),
-  );
-
-  /** How long to wait before the next attempt. A broker that refuses MQTT 5 is asked in 3.1.1 at once. */
-  const afterFailure = (error: unknown): Observable<unknown> => {
-    const failure = isMqttFailure(error) ? error : mqttFailure(error);
-    connected = false;
-    if (version === 5 && isVersionRefused(failure)) {
-      version = 4;
-      return timer(0);
-    }
-    say(`${connectedAt === undefined ? 'no connection to' : 'lost the connection to'} ${broker}: ${failure.text}`);
-    // Only a connection that lasted proves that the reason is gone; two agents with one client id would otherwise
-    // throw each other out once a second, for ever.
-    if (connectedAt !== undefined && performance.now() - connectedAt > RETRY_MS.longest) failures = 0;
-    connectedAt = undefined;
-    failures += 1;
-    return timer(Math.min(RETRY_MS.first * 2 ** (failures - 1), RETRY_MS.longest));
-  };
-
-  const forgetRemoved = (): void => outbox.forgetOthers(snapshots().map(({ group }) => group));
-
+  const broker = (): string => brokerName(brokers.current.url);
+  const fields = (more: object = {}): Record<string, unknown> => ({ node: host.node, broker: broker(), ...more });
   const say = (line: string): void => {
     if (line === said) return;
     said = line;
-    log('warn', `mqtt: ${line}`, { broker });
+    log('warn', `mqtt of ${host.node}: ${line}`, fields());
+  };
+
+  const standAside = (should: boolean): void => {
+    aside = should;
+    outbox.silence(should);
+    // The new connection has another will. This one is ended in an orderly way: nobody is told that the node is offline.
+    client?.end();
+  };
+
+  const troubles = new Map<CreatePart, readonly BusTrouble[]>();
+  const contextFor = (part: CreatePart): PartContext => ({
+    settings,
+    scope,
+    host,
+    voice: outbox,
+    now: () => performance.now(),
+    wallClock: () => new Date(),
+    log,
+    report: (now) => void troubles.set(part, now),
+  });
+  const presence = presencePart({ standAside, repeat: () => outbox.begin() });
+  const parts = [presence, ...(options.parts ?? PARTS)].map((create) => create(contextFor(create)));
+
+  /** A part that fails costs what it was about to do, and a line. */
+  const each = (of: readonly Part[], act: (part: Part) => void): void => {
+    for (const part of of)
+      try {
+        act(part);
+      } catch (error) {
+        say(`a mistake in this program, please report it: ${error instanceof Error ? error.message : String(error)}`);
+      }
+  };
+
+  const session = (connected: MqttClient): Observable<never> => {
+    client = connected;
+    connectedAt = performance.now();
+    const { version } = brokers.current;
+    const refused = ({ text }: MqttFailure): void => say(`${broker()} refuses what is published: ${text}`);
+    const hearing$ = hear({
+      client: connected,
+      version,
+      parts,
+      hand: (part, message) => each([part], ({ heard }) => heard?.(message)),
+      refused: (filters) =>
+        say(`${broker()} does not let this host hear ${filters.join(', ')}: check its access rules`),
+    });
+    const speaking$ = concat(
+      defer(() => {
+        begin(version);
+        return pump({ client: connected, version, outbox, news$, refused });
+      }),
+      defer(() => disconnect(connected)),
+    );
+    return merge(hearing$.pipe(switchMap(() => speaking$)), refreshes$).pipe(takeUntil(fromEvent(connected, 'close')));
+  };
+
+  const begin = (version: number): void => {
+    // Whoever read that something is wrong reads as well that it is over.
+    log(said === undefined ? 'info' : 'warn', `mqtt: connected ${wasConnected ? 'again ' : ''}to ${broker()}`, {
+      ...fields({ protocol: version === 5 ? '5' : '3.1.1', clientId: clientId() }),
+    });
+    said = undefined;
+    wasConnected = true;
+    outbox.begin();
+    each(parts, (part) => part.begin?.());
+    sayDropped();
+  };
+
+  const refreshes$ = interval(settings.refresh * 1000).pipe(
+    tap(() => outbox.refresh()),
+    ignoreElements(),
+  );
+
+  const afterFailure = (error: unknown): Observable<unknown> => {
+    const failure = isMqttFailure(error) ? error : mqttFailure(error);
+    const lasted = connectedAt === undefined ? undefined : performance.now() - connectedAt;
+    const line = `${lasted === undefined ? 'no connection to' : 'lost the connection to'} ${broker()}: ${failure.text}`;
+    client = undefined;
+    connectedAt = undefined;
+    noteEnd(failure, lasted);
+    const { waitMs, otherVersion } = brokers.failed(failure, lasted);
+    if (!otherVersion) say(line);
+    return timer(waitMs);
+  };
+
+  /** Two machines with one machine id (cloned disks) throw each other out, unless one takes another client id. */
+  const noteEnd = ({ code }: MqttFailure, lasted: number | undefined): void => {
+    if (lasted === undefined) return;
+    shortSessions = lasted < SHORT.ms ? shortSessions + 1 : 0;
+    isOneOfTwo ||= code === TAKEN_OVER || shortSessions >= SHORT.times;
+  };
+
+  const clientId = (): string => {
+    const usual = settings.clientId ?? mqttClientId(host.node, machineId);
+    return isOneOfTwo ? `${usual}-${host.instance.slice(0, 4)}` : usual;
   };
 
   const sayDropped = (): void => {
     const dropped = outbox.takeDropped();
     if (dropped > 0)
-      log('warn', `mqtt: ${dropped} transitions were dropped while ${broker} was away or slow`, { dropped });
+      log('warn', `mqtt: ${dropped} transitions were dropped while ${broker()} was away or slow`, fields({ dropped }));
   };
 
   const ended = new Subject<void>();
-  const sessions = defer(() =>
-    mqttConnection({ settings, url, clientId, version, will: statusMessage(scope, 'offline') }),
-  )
-    .pipe(switchMap(session), retry({ delay: afterFailure }))
+  const connect = (): Observable<MqttClient> => {
+    const will = { topic: status, payload: 'offline', retain: true };
+    return mqttConnection({ settings, ...brokers.current, clientId: clientId(), ...(aside ? {} : { will }) });
+  };
+  const sessions = defer(connect)
+    .pipe(
+      switchMap(session),
+      retry({ delay: afterFailure }),
+      // An orderly end that is not the last one: this host stands aside from now on, or no longer does.
+      repeat({ delay: () => (closing === undefined ? of(undefined) : EMPTY) }),
+    )
     .subscribe({ complete: () => ended.next() });
-  const events = events$.subscribe((event) => {
-    outbox.add(event);
-    news$.next();
-  });
+  subscriptions.push(
+    events$.subscribe((event) => each(parts, (part) => part.event?.(event))),
+    interval(TICK_MS).subscribe(() => each(parts, (part) => part.tick?.())),
+  );
 
   const kill = (): void => {
-    connected = false;
-    events.unsubscribe();
-    sessions.unsubscribe();
+    client = undefined;
+    for (const one of [...subscriptions, sessions]) one.unsubscribe();
   };
 
   const leave = async (): Promise<void> => {
-    events.unsubscribe();
-    if (connected) {
-      const left = firstValueFrom(race(ended, timer(CLOSE_MS)));
-      forgetRemoved();
-      outbox.end();
-      news$.next();
+    for (const one of subscriptions) one.unsubscribe();
+    if (client !== undefined) {
+      const left = firstValueFrom(race(ended, timer(CLOSE_MS)).pipe(take(1)));
+      each(parts, (part) => part.end?.());
+      if (aside) client.end();
+      else outbox.end(status, 'offline');
       await left;
     }
     sayDropped();
     kill();
   };
 
-  let closing: Promise<void> | undefined;
   return {
+    status: () => ({
+      broker: broker(),
+      connected: client !== undefined,
+      ...(said === undefined ? {} : { problem: said }),
+      queued: outbox.length,
+      dropped: outbox.dropped(),
+      troubles: [...troubles.values()].flat(),
+    }),
     close: () => {
-      closing ??= leave();
+      closing ??= Promise.resolve().then(leave);
       return closing;
     },
     kill,

@@ -1,14 +1,25 @@
-import type { MqttClient } from 'mqtt';
+import type { IClientPublishOptions, MqttClient } from 'mqtt';
 import { Observable } from 'rxjs';
+import type { MqttVersion } from './connection.ts';
 import type { Outbox, Outgoing } from './outbox.ts';
 import { type MqttFailure, mqttFailure } from './problem.ts';
 
 /** Unacknowledged messages at a time: enough for a distant broker, few enough that a hung one costs nothing. */
 const IN_FLIGHT_MAX = 16;
 
+/** Head and properties of a PUBLISH: more than any of ours has besides topic and payload. */
+const PACKET_OVERHEAD = 128;
+
+/** CONNACK, MQTT 5, 3.2.2.3. */
+interface ServerProperties {
+  readonly receiveMaximum?: number;
+  readonly maximumPacketSize?: number;
+}
+
 export interface PumpOptions {
   /** A connected client. */
   readonly client: MqttClient;
+  readonly version: MqttVersion;
   readonly outbox: Outbox;
   /** Something was put into the outbox. */
   readonly news$: Observable<void>;
@@ -20,29 +31,37 @@ export interface PumpOptions {
  * Moves messages from the outbox to the broker, in order. Cold; completes when the farewell was acknowledged. When the
  * connection ends first, whoever notices unsubscribes, and what was not acknowledged returns to the outbox.
  */
-export const pump = ({ client, outbox, news$, refused }: PumpOptions): Observable<never> =>
+export const pump = ({ client, version, outbox, news$, refused }: PumpOptions): Observable<never> =>
   new Observable<never>((subscriber) => {
-    const limit = Math.min(IN_FLIGHT_MAX, client.serverProperties?.receiveMaximum ?? IN_FLIGHT_MAX);
+    const { receiveMaximum = IN_FLIGHT_MAX, maximumPacketSize = Number.POSITIVE_INFINITY } =
+      (client as { readonly serverProperties?: ServerProperties }).serverProperties ?? {};
+    const limit = Math.min(IN_FLIGHT_MAX, receiveMaximum);
+    const largest = maximumPacketSize;
     const underway = new Set<Outgoing>();
 
     const pour = (): void => {
       while (client.connected && underway.size < limit) {
         const outgoing = outbox.next();
         if (outgoing === undefined) return;
-        underway.add(outgoing);
         send(outgoing);
       }
     };
 
     const send = (outgoing: Outgoing): void => {
-      const { topic, payload, retain } = outgoing.message;
-      client.publish(topic, payload, { qos: 1, retain }, (error) => {
+      const { topic, payload, retain, qos } = outgoing;
+      const properties = propertiesOf(outgoing);
+      if (Buffer.byteLength(payload) + PACKET_OVERHEAD + topic.length > largest) {
+        refused({ code: undefined, text: `${topic} has ${payload.length} characters, more than the broker takes` });
+        return;
+      }
+      underway.add(outgoing);
+      client.publish(topic, payload, { qos, retain, ...(version === 5 ? { properties } : {}) }, (error) => {
         if (subscriber.closed) return;
         if (error !== undefined && error !== null) {
           const failure = mqttFailure(error);
           // Without a reason code of the broker it is the connection that failed, and its end is reported elsewhere.
           if (typeof failure.code !== 'number') return;
-          refused(failure);
+          refused({ ...failure, text: `${failure.text} (${topic})` });
         }
         underway.delete(outgoing);
         if (outgoing.last === true) subscriber.complete();
@@ -57,3 +76,16 @@ export const pump = ({ client, outbox, news$, refused }: PumpOptions): Observabl
       outbox.putBack([...underway]);
     };
   });
+
+const propertiesOf = ({
+  expirySeconds,
+  properties = {},
+}: Outgoing): NonNullable<IClientPublishOptions['properties']> => {
+  const { responseTopic, correlationData, contentType } = properties;
+  return {
+    ...(expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }),
+    ...(responseTopic === undefined ? {} : { responseTopic }),
+    ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
+    ...(contentType === undefined ? {} : { contentType }),
+  };
+};

@@ -1,6 +1,4 @@
-import type { CarpEvent } from '../../engine/status.ts';
-
-/** One publication. All are QoS 1; what describes the present is retained, what happened is not. */
+/** A retained message, such as a last will. */
 export interface Message {
   readonly topic: string;
   readonly payload: string;
@@ -112,44 +110,3 @@ export const nameOf = (level: string): string | undefined => {
 
 const percentEncoded = (character: string): string =>
   Array.from(Buffer.from(character, 'utf8'), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
-
-/**
- * Whether the agent of this host lives; also its last will. Somebody who reads a role has to read this as well: a host
- * that lost its power cannot take back the role it published last.
- */
-export const statusMessage = ({ base, node }: TopicScope, status: 'online' | 'offline'): Message => ({
-  topic: `${topicPath(base)}/node/${topicLevel(node)}/status`,
-  payload: status,
-  retain: true,
-});
-
-/** The role alone, for people, PLCs and Home Assistant: MASTER, BACKUP, INIT or STOPPED. */
-export const roleMessage = (scope: TopicScope, event: Pick<CarpEvent, 'group' | 'role'>): Message => ({
-  topic: `${groupPath(scope, event.group)}/role`,
-  payload: event.role,
-  retain: true,
-});
-
-/** All that `msg.carp` has, for programs. */
-export const stateMessage = (scope: TopicScope, event: CarpEvent): Message => ({
-  topic: `${groupPath(scope, event.group)}/state`,
-  payload: JSON.stringify(event),
-  retain: true,
-});
-
-/**
- * A change of role. Never retained: Home Assistant and every flow would take it for a new one at each of their starts.
- * Delivered at least once; `seq` tells a repetition.
- */
-export const eventMessage = (scope: TopicScope, event: CarpEvent): Message => ({
-  topic: `${groupPath(scope, event.group)}/event`,
-  payload: JSON.stringify(event),
-  retain: false,
-});
-
-/** Takes back what the broker keeps of a group: an empty retained message is the end of one (MQTT 5, 3.3.1.3). */
-export const forgettingMessages = (scope: TopicScope, group: string): readonly Message[] =>
-  ['role', 'state'].map((what) => ({ topic: `${groupPath(scope, group)}/${what}`, payload: '', retain: true }));
-
-const groupPath = ({ base, node }: TopicScope, group: string): string =>
-  `${topicPath(base)}/${topicLevel(group)}/node/${topicLevel(node)}`;

@@ -1,0 +1,90 @@
+/** Takes back what nobody stands for: topics of groups that were removed, now or while this host was away. */
+import type { CreatePart } from './part.ts';
+import { groupTopic, type Place, placeOf, topicLevel, topicPath } from './topics.ts';
+
+/** Retained messages come within moments of the subscription; what this host keeps has been said by then. */
+const SETTLE_MS = 2000;
+/** Longer than a farewell takes. */
+const LAST_WORDS_MS = 10_000;
+/** More than a host with 255 groups leaves. */
+const FOUND_MAX = 20_000;
+
+export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
+  /** Topics of this node that the broker had kept. */
+  const found = new Map<string, Place>();
+  /** Who says to be MASTER, by group. */
+  const masters = new Map<string, string>();
+  let begunAt: number | undefined;
+
+  let before = new Set<string>();
+  /** Groups that were removed a moment ago, and when: their last words may still come. */
+  const gone = new Map<string, number>();
+
+  const noteRemoved = (): void => {
+    const configured = new Set(host.groups().map(({ group }) => group));
+    for (const group of before) if (!configured.has(group)) gone.set(group, now());
+    for (const [group, since] of gone) if (configured.has(group) || now() - since > LAST_WORDS_MS) gone.delete(group);
+    before = configured;
+  };
+
+  const tidy = (): void => {
+    noteRemoved();
+    if (gone.size > 0)
+      for (const topic of voice.kept()) {
+        const place = placeOf(scope.base, topic);
+        if (place !== undefined && place.type !== 'node' && gone.has(place.group)) voice.clear(topic);
+      }
+    // Whoever took over has written his own name there.
+    for (const group of gone.keys())
+      if (masters.get(group) === scope.node) {
+        masters.delete(group);
+        voice.clear(groupTopic(scope, group, 'master'));
+      }
+    if (begunAt === undefined || now() - begunAt < SETTLE_MS) return;
+    const kept = new Set(voice.kept());
+    for (const [topic, place] of found) {
+      if (kept.has(topic)) continue;
+      voice.clear(topic);
+      if (place.type !== 'member' && place.type !== 'address') continue;
+      const isConfigured = host.groups().some(({ group }) => group === place.group);
+      if (!isConfigured && masters.get(place.group) === scope.node)
+        voice.clear(groupTopic(scope, place.group, 'master'));
+    }
+    found.clear();
+  };
+
+  return {
+    filters: [`${topicPath(scope.base)}/+/node/${topicLevel(scope.node)}/#`, `${topicPath(scope.base)}/+/master`],
+    noLocal: true,
+    begin: () => {
+      begunAt = now();
+    },
+    event: ({ group, role }) => {
+      if (role === 'MASTER') masters.set(group, scope.node);
+    },
+    heard: ({ topic, payload, retain }) => {
+      const place = placeOf(scope.base, topic);
+      if (place?.type === 'group' && place.leaf === 'master') {
+        const node = writerOf(payload);
+        if (node === undefined) masters.delete(place.group);
+        else if (masters.has(place.group) || masters.size < FOUND_MAX) masters.set(place.group, node);
+        return;
+      }
+      if (!retain || payload.length === 0 || found.size >= FOUND_MAX) return;
+      if (place?.type === 'member' || place?.type === 'address') found.set(topic, place);
+    },
+    tick: tidy,
+    end: tidy,
+  };
+};
+
+const writerOf = (payload: Uint8Array): string | undefined => {
+  try {
+    const claim: unknown = JSON.parse(Buffer.from(payload).toString('utf8'));
+    return typeof claim === 'object' && claim !== null && 'node' in claim && typeof claim.node === 'string'
+      ? claim.node
+      : undefined;
+  } catch {
+    return undefined;
+  }
+};
