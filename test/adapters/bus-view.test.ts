@@ -46,6 +46,7 @@ const PEER = {
   demotion: 0,
   firstHeard: AT,
   lastHeard: AT,
+  at: AT,
 };
 const ALARM = {
   active: true,

@@ -79,7 +79,7 @@ const json = <T>(schema: SchemaObject): Read<T> => {
 
 const name = { type: 'string', minLength: 1, maxLength: 255 } as const;
 const text = { type: 'string', maxLength: 2048 } as const;
-const address = { type: 'string', minLength: 2, maxLength: 64, pattern: '^[0-9A-Fa-f.:%/a-z_-]+$' } as const;
+const address = { type: 'string', minLength: 2, maxLength: 64, pattern: '^[0-9A-Za-z.:%/_-]+$' } as const;
 const time = { type: 'string', maxLength: 32, pattern: '^\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z$', format: 'time' } as const;
 const count = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 const vhid = { type: 'integer', minimum: 0, maximum: 255 } as const;
@@ -152,19 +152,32 @@ export const readState: Read<HeardState> = json(
 );
 
 export const readMaster: Read<MasterClaim> = json(
-  object({ node: name, address, vhid, since: time, at: time, seq: count }),
+  // Simulated and half-started hosts have no address.
+  object({
+    node: name,
+    address: { type: 'string', maxLength: 64, pattern: '^[0-9A-Za-z.:%/_-]*$' },
+    vhid,
+    since: time,
+    at: time,
+    seq: count,
+  }),
 );
 
 export const readPeer: Read<PeerReport> = json(
-  object({
-    address,
-    state: { type: 'string', enum: ['advertising', 'silent'] },
-    advbase: byte,
-    advskew: byte,
-    demotion: count,
-    firstHeard: time,
-    lastHeard: time,
-  }),
+  object(
+    {
+      address,
+      state: { type: 'string', enum: ['advertising', 'silent'] },
+      rival: { type: 'boolean', const: true },
+      advbase: byte,
+      advskew: byte,
+      demotion: count,
+      firstHeard: time,
+      lastHeard: time,
+      at: time,
+    },
+    ['rival'],
+  ),
 );
 
 export const readAlarm: Read<HeardAlarmReport> = json(

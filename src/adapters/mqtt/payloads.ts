@@ -49,14 +49,18 @@ export interface EventReport extends CarpEvent {
 /** `<base>/<group>/node/<node>/peers/<address>`: another speaker of the group, as this node hears it. */
 export interface PeerReport {
   readonly address: string;
-  /** `silent`: nothing for one master-down time of its own interval. */
+  /** `silent`: it said farewell, or nothing for one master-down time of its own interval. */
   readonly state: 'advertising' | 'silent';
+  /** This node is MASTER, and it goes on advertising instead of giving way. */
+  readonly rival?: true;
   readonly advbase: number;
   readonly advskew: number;
   /** Byte 4 of OpenBSD. */
   readonly demotion: number;
   readonly firstHeard: string;
   readonly lastHeard: string;
+  /** When this was written. All three are times of this node. */
+  readonly at: string;
 }
 
 export const ALARM_CODES = [
