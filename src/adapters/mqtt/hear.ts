@@ -35,14 +35,15 @@ export const hear = ({ client, version, parts, hand, refused }: HearOptions): Ob
     return () => client.off('message', listen);
   });
 
-type Wanted = Record<string, Pick<IClientSubscribeOptions, 'qos' | 'nl'> & { readonly qos: 1 }>;
+type Wanted = Record<string, Pick<IClientSubscribeOptions, 'qos' | 'nl' | 'rap'> & { readonly qos: 1 }>;
 
 const wantedBy = (parts: readonly Part[], version: MqttVersion): Wanted => {
   const wanted: Wanted = {};
-  for (const { filters, noLocal } of parts)
+  for (const { filters, noLocal, asPublished } of parts)
     for (const filter of filters) {
       const isLocal = noLocal !== true || (wanted[filter] !== undefined && wanted[filter].nl !== true);
-      wanted[filter] = version === 5 && !isLocal ? { qos: 1, nl: true } : { qos: 1 };
+      const options = { ...(isLocal ? {} : { nl: true }), ...(asPublished === true ? { rap: true } : {}) };
+      wanted[filter] = version === 5 ? { qos: 1, ...options } : { qos: 1 };
     }
   return wanted;
 };

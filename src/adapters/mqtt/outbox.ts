@@ -88,6 +88,13 @@ export class Outbox implements Voice {
 
   kept = (): readonly string[] => [...this.#kept.keys()];
 
+  repeat = (isMeant: (topic: string) => boolean): number => {
+    const meant = [...this.#kept].filter(([topic]) => isMeant(topic));
+    for (const [topic, { keeping }] of meant) this.#lane(keeping).add(topic);
+    this.#options.news();
+    return meant.length;
+  };
+
   tell = (announcement: Announcement): void => {
     if (announcement.qos === 0) {
       if (!this.#options.connected() || this.#fleeting.length >= FLEETING_MAX) return;

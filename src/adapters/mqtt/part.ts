@@ -1,9 +1,12 @@
 import type { HandOverReceipt } from '../../engine/host.ts';
+import type { Mode } from '../../engine/mode.ts';
 import type { BusTrouble, CarpEvent, HostStatus, PublicRole } from '../../engine/status.ts';
 import type { Log } from '../../ports/log.ts';
 import type { IpAddress } from '../../protocol/address.ts';
 import type { MqttSettings } from './settings.ts';
 import type { TopicScope } from './topics.ts';
+
+export { MODES, type Mode } from '../../engine/mode.ts';
 
 /** A message that came from the broker. */
 export interface Incoming {
@@ -50,6 +53,8 @@ export interface Voice {
   readonly leave: (topic: string) => void;
   /** Topics that this host keeps, of all parts: cleared or not yet told ones are not among them. */
   readonly kept: () => readonly string[];
+  /** Tells what is kept on these topics again. Returns on how many. */
+  readonly repeat: (isMeant: (topic: string) => boolean) => number;
   readonly tell: (announcement: Announcement) => void;
   /** How many announcements were dropped since the agent started, because the broker was away or slow. */
   readonly dropped: () => number;
@@ -80,10 +85,6 @@ export interface BusOperator {
     advskew: number | undefined,
   ) => Promise<{ readonly advskew: number; readonly role: PublicRole }>;
 }
-
-/** `maintenance`: demoted by 240 until it ends. `observe`: listens and never becomes MASTER. */
-export const MODES = ['normal', 'maintenance', 'observe'] as const;
-export type Mode = (typeof MODES)[number];
 
 /** The host whose connection it is. */
 export interface BusHost {
@@ -123,6 +124,8 @@ export interface Part {
   readonly filters: readonly string[];
   /** What this host itself has said need not be heard. It may be all the same: with MQTT 3.1.1, or through another part's filter. */
   readonly noLocal?: true;
+  /** `retain` is to be what the sender said, also of messages that come at once (MQTT 5: Retain As Published). */
+  readonly asPublished?: true;
   /** A connection has begun; what is kept is told anew by itself. */
   readonly begin?: () => void;
   /** A message that one of the filters of this part matches. */

@@ -139,7 +139,8 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
       client: connected,
       version,
       parts,
-      hand: (part, message) => each([part], ({ heard }) => heard?.(message)),
+      // What is said to this name is the business of its twin, while this host stands aside.
+      hand: (part, message) => each(aside && part !== parts[0] ? [] : [part], ({ heard }) => heard?.(message)),
       refused: (filters) =>
         say(`${broker()} does not let this host hear ${filters.join(', ')}: check its access rules`),
     });

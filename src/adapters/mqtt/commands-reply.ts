@@ -1,0 +1,70 @@
+/** Where and how commands are answered. */
+import { type Aim, type CommandId, TOPIC_LENGTH_MAX } from './commands-order.ts';
+import type { Announcement, MessageProperties } from './part.ts';
+import type { MqttSettings } from './settings.ts';
+import { topicPath } from './topics.ts';
+
+/** `<base>/<group>/node/<node>/cmd/result`, or on the response topic of the command. */
+export interface CommandResult {
+  /** That of the command. */
+  readonly id?: CommandId;
+  readonly command: string;
+  readonly group: string;
+  readonly node: string;
+  readonly ok: boolean;
+  /** What came of it. */
+  readonly result?: object;
+  readonly error?: CommandError;
+  readonly at: string;
+}
+
+export interface CommandError {
+  /** One of ports/error.ts, or of `REFUSALS`. */
+  readonly code: string;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+/** Where an answer goes, and what it carries with it. */
+export type ReplyTo = Pick<Announcement, 'topic' | 'properties'>;
+
+/** Of MQTT 5's correlation data, in bytes. They come back with the answer, so they are a matter of memory here. */
+export const CORRELATION_BYTES_MAX = 1024;
+const SPARKPLUG = 'spBv1.0';
+
+export const resultTopic = ({ path }: Aim): string => `${path}/cmd/result`;
+
+/**
+ * The response topic of the command with its correlation data (MQTT 5, 4.10), else `cmd/result`. Either that, or why the
+ * response topic cannot be used: an answer there could be taken for a command, or stand where something is retained.
+ */
+export const replyTo = (
+  aim: Aim,
+  { responseTopic, correlationData }: MessageProperties,
+  settings: Pick<MqttSettings, 'base' | 'homeAssistantPrefix'>,
+): ReplyTo | string => {
+  if (correlationData !== undefined && correlationData.length > CORRELATION_BYTES_MAX)
+    return `the correlation data have more than ${CORRELATION_BYTES_MAX} bytes`;
+  const unfit = responseTopic === undefined ? undefined : unfitness(responseTopic, settings);
+  if (unfit !== undefined) return unfit;
+  return {
+    topic: responseTopic ?? resultTopic(aim),
+    properties: { contentType: 'application/json', ...(correlationData === undefined ? {} : { correlationData }) },
+  };
+};
+
+const unfitness = (
+  topic: string,
+  { base, homeAssistantPrefix }: Pick<MqttSettings, 'base' | 'homeAssistantPrefix'>,
+): string | undefined => {
+  if (topic === '' || topic.length > TOPIC_LENGTH_MAX)
+    return `the response topic has not between 1 and ${TOPIC_LENGTH_MAX} characters`;
+  // Nobody may publish there: MQTT 5, 3.3.2.1 and 4.7.2.
+  if (/[+#\0]/u.test(topic)) return 'the response topic has wildcards';
+  if (topic.startsWith('$')) return 'the response topic belongs to the broker';
+  const first = [topicPath(base), homeAssistantPrefix, SPARKPLUG].find((path) => isWithin(topic, path));
+  if (first === undefined || topic.endsWith('/cmd/result')) return undefined;
+  return `the response topic is below ${first}, where states and commands are`;
+};
+
+const isWithin = (topic: string, path: string): boolean => topic === path || topic.startsWith(`${path}/`);
