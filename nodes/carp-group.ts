@@ -4,8 +4,11 @@ import { distinctUntilChanged, map } from 'rxjs';
 import { type Problem, problemOf } from '../src/ports/error.ts';
 import type { MqttNode } from './carp-mqtt.ts';
 import { type GroupDef, type Wanted, wantedBy } from './group-settings.ts';
+import { DEFAULT_BASE, type MqttWish } from './mqtt-settings.ts';
 import type { Registry } from './registry.ts';
 import { registryOf } from './runtime.ts';
+import { text } from './stored-values.ts';
+import { tellOnce } from './tell-once.ts';
 
 interface GroupCredentials {
   readonly passphrase?: string;
@@ -16,15 +19,15 @@ export default (RED: NodeAPI): void => registerGroup(RED, registryOf(RED));
 export const registerGroup = (RED: NodeAPI, registry: Registry): void => {
   function CarpGroup(this: Node<GroupCredentials>, def: GroupDef): void {
     RED.nodes.createNode(this, def);
-    const mqtt = (RED.nodes.getNode(def.mqtt) ?? undefined) as MqttNode | undefined;
     const wanted = wantedBy({
       def,
       passphrase: this.credentials?.passphrase,
-      mqtt: mqtt && { ...mqtt.carpMqtt, credentials: mqtt.credentials },
+      mqtt: mqttOf(RED, def),
       state: registry.state,
     });
     registry.want(wanted);
     tellIfOpen(this, registry.memory, wanted);
+    tellOnce(this, registry.memory, missingMqtt(wanted), mqttKey(this));
     const problems = registry
       .view$(this.id)
       .pipe(
@@ -34,7 +37,7 @@ export const registerGroup = (RED: NodeAPI, registry: Registry): void => {
       .subscribe((problem) => tellOnce(this, registry.memory, problem));
     this.on('close', (removed: boolean, done: (error?: Error) => void) => {
       problems.unsubscribe();
-      if (removed) for (const told of [this.id, openKey(this)]) registry.memory.delete(told);
+      if (removed) for (const told of [this.id, openKey(this), mqttKey(this)]) registry.memory.delete(told);
       registry.release(this.id, removed).then(
         () => done(),
         (error) => done(new Error(problemOf(error).message)),
@@ -44,6 +47,25 @@ export const registerGroup = (RED: NodeAPI, registry: Registry): void => {
   RED.nodes.registerType<Node<GroupCredentials>, GroupDef, object, GroupCredentials>('carp-group', CarpGroup, {
     credentials: { passphrase: { type: 'password' } },
   });
+};
+
+const mqttKey = ({ id }: Node): string => `${id} mqtt`;
+
+/** Whatever else is wrong with a carp-mqtt, it tells itself. */
+const NO_MQTT: Problem = {
+  code: 'CARP_CONFIG',
+  message: 'the carp-mqtt node that this group has chosen is not there, so nothing is published',
+  remedy: 'it was deleted, is disabled, or belongs to another tab: choose another one, or none',
+};
+
+/** A system service publishes what it has been told to, whatever is chosen here. */
+const missingMqtt = ({ type, mqttProblem }: Wanted): Problem | undefined =>
+  type === 'own' && mqttProblem === NO_MQTT ? NO_MQTT : undefined;
+
+const mqttOf = ({ nodes }: NodeAPI, { mqtt }: GroupDef): MqttWish | undefined => {
+  if (text(mqtt) === undefined) return undefined;
+  const node = nodes.getNode(mqtt) as Partial<MqttNode> | null;
+  return node?.carpMqtt ?? { base: DEFAULT_BASE, problem: NO_MQTT };
 };
 
 const openKey = ({ id }: Node): string => `${id} open`;
@@ -57,14 +79,4 @@ const tellIfOpen = (node: Node, memory: Map<string, string>, wanted: Wanted): vo
   node.warn(
     `group "${wanted.group}" has no passphrase: hosts that have one and this host refuse each other, and without one anybody on the network can take the addresses: enter it in the carp-group node; a flow that was imported comes without`,
   );
-};
-
-/** The whole message, with the command that helps, once in the log and the debug sidebar; not again at each deploy. */
-const tellOnce = (node: Node, memory: Map<string, string>, problem: Problem | undefined): void => {
-  if (problem === undefined) return void memory.delete(node.id);
-  const message = problem.remedy === undefined ? problem.message : `${problem.message}: ${problem.remedy}`;
-  if (memory.get(node.id) === message) return;
-  memory.set(node.id, message);
-  if (problem.code === 'CARP_CONFIG' || problem.code === 'CARP_DUPLICATE') node.error(message);
-  else node.warn(message);
 };

@@ -17,7 +17,7 @@ import {
 import type { CarpEvent } from '../src/engine/status.ts';
 import type { GroupView } from './board.ts';
 import { isTrue, numberIn, oneOf, textIn } from './fields.ts';
-import { DEFAULT_BASE } from './group-settings.ts';
+import { DEFAULT_BASE } from './mqtt-settings.ts';
 import { nodeFailure, noGroup, tellCatchNodes } from './node-failure.ts';
 import type { Registry } from './registry.ts';
 import { alertOf, messageOf, PAYLOADS } from './role-messages.ts';

@@ -5,6 +5,8 @@ import { DEFAULT_SOCKET } from '../src/config/default-socket.ts';
 import { configFailure, parseConfig } from '../src/config/parse.ts';
 import type { HostConfig } from '../src/config/types.ts';
 import { type Problem, problemOf } from '../src/ports/error.ts';
+import { DEFAULT_BASE, type MqttWish } from './mqtt-settings.ts';
+import { listOf, notSet, number, present, text, unsetIn } from './stored-values.ts';
 
 /** A carp-group as it is stored. Anything may be text, because `${VARIABLES}` are. */
 export interface GroupDef extends NodeDef {
@@ -36,19 +38,6 @@ export interface GroupDef extends NodeDef {
   readonly agentExecPath: string;
 }
 
-export interface MqttDef extends NodeDef {
-  readonly url: string;
-  readonly base: string;
-}
-
-export interface MqttCredentials {
-  readonly username?: string;
-  readonly password?: string;
-}
-
-export const DEFAULT_MQTT_URL = 'mqtt://127.0.0.1:1883';
-export const DEFAULT_BASE = 'carp';
-
 interface Named {
   /** Id of the carp-group node. */
   readonly id: string;
@@ -58,6 +47,8 @@ interface Named {
   readonly label: string;
   /** First level of the topics of its messages. */
   readonly base: string;
+  /** Why nothing is published. The group runs all the same. */
+  readonly mqttProblem?: Problem;
 }
 
 /** What a carp-group node wants to run. */
@@ -72,7 +63,8 @@ export type Wanted =
 export interface GroupSources {
   readonly def: GroupDef;
   readonly passphrase: string | undefined;
-  readonly mqtt: (MqttDef & { readonly credentials: MqttCredentials | undefined }) | undefined;
+  /** Of the carp-mqtt node that it has chosen. */
+  readonly mqtt: MqttWish | undefined;
   /** Folder of leases and memory. */
   readonly state: string;
 }
@@ -84,15 +76,16 @@ export const wantedBy = ({ def, passphrase, mqtt, state }: GroupSources): Wanted
     node: text(def.host) ?? hostname(),
     group: text(def.group) ?? '',
     label: labelOf(def),
-    base: text(mqtt?.base) ?? DEFAULT_BASE,
+    base: mqtt?.base ?? DEFAULT_BASE,
+    ...present('mqttProblem', mqtt?.problem),
   };
-  const unset = unsetIn([...Object.values(def), passphrase, mqtt?.base, ...Object.values(mqtt?.credentials ?? {})]);
-  if (unset.length > 0) return { ...named, type: 'refused', problem: notSet(unset) };
+  const unset = unsetIn([...Object.values(def), passphrase]);
+  if (unset.length > 0) return { ...named, type: 'refused', problem: notSet('this group', unset) };
   if (def.mode === 'service') return { ...named, type: 'service', socket: text(def.socket) ?? DEFAULT_SOCKET };
   const checked = checkedHost({
     node: named.node,
     state,
-    ...(mqtt === undefined ? {} : { mqtt: mqttOf(mqtt, named.base) }),
+    ...present('mqtt', mqtt?.settings),
     groups: [groupOf(def, named.group, passphrase)],
   });
   if ('problem' in checked) return { ...named, type: 'refused', ...checked };
@@ -116,28 +109,6 @@ export const checkedHost = (host: object): { readonly config: HostConfig } | { r
   return { problem: problemOf(configFailure(errors, 'this group')) };
 };
 
-/** Node-RED leaves a variable that is not set as it is written; it must become neither a name nor a passphrase. */
-const isUnset = (value: unknown): value is string => typeof value === 'string' && /^\$(?:\{\S+\}|\(\S+\))$/.test(value);
-
-const unsetIn = (values: readonly unknown[]): readonly string[] =>
-  values
-    .flat()
-    .filter(isUnset)
-    .map((written) => written.slice(2, -1));
-
-const notSet = (names: readonly string[]): Problem => ({
-  code: 'CARP_CONFIG',
-  message: `this group uses ${names.join(', ')}, and there is no such environment variable`,
-  remedy: 'set it for Node-RED, in the environment of its service or in "Environment variables" of the tab or flow',
-});
-
-const mqttOf = (mqtt: NonNullable<GroupSources['mqtt']>, base: string) => ({
-  url: isUnset(mqtt.url) ? DEFAULT_MQTT_URL : (text(mqtt.url) ?? DEFAULT_MQTT_URL),
-  base,
-  ...present('username', text(mqtt.credentials?.username)),
-  ...present('password', text(mqtt.credentials?.password)),
-});
-
 const groupOf = (def: GroupDef, name: string, passphrase: string | undefined) => ({
   name,
   interface: text(def.interface) ?? '',
@@ -160,29 +131,8 @@ const groupOf = (def: GroupDef, name: string, passphrase: string | undefined) =>
   ...present('transport', def.mode === 'simulate' ? 'memory' : text(def.transport)),
 });
 
-/** Entries of a list; one of them may hold several, as an environment variable does: `192.0.2.11, 192.0.2.12`. */
-const listOf = (entries: unknown): readonly string[] =>
-  (Array.isArray(entries) ? entries : [entries])
-    .flatMap((entry) => (text(entry) ?? '').split(/[\s,]+/))
-    .filter((entry) => entry !== '');
-
 /** `192.0.2.1` or, one for each family, `192.0.2.1, fe80::1`. */
 const sourcesOf = (source: string | undefined): string | readonly string[] | undefined => {
   const list = source?.split(/[\s,]+/) ?? [];
   return list.length > 1 ? list : list[0];
 };
-
-/** Trimmed; empty (as an environment variable that is not set becomes) counts as missing. */
-const text = (value: unknown): string | undefined => {
-  const trimmed = typeof value === 'string' ? value.trim() : value === undefined || value === null ? '' : String(value);
-  return trimmed === '' ? undefined : trimmed;
-};
-
-/** What is no number stays as it is, so that the check names it. */
-const number = (value: unknown): unknown => {
-  const written = text(value);
-  return written === undefined || Number.isNaN(Number(written)) ? written : Number(written);
-};
-
-const present = <K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } =>
-  (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };

@@ -133,12 +133,41 @@ export const absolutePath: Check = (value) => {
   return typed === '' || isVariable(typed) || typed.startsWith('/') ? undefined : { key: 'problem.socket' };
 };
 
-export const brokerUrl: Check = (value) => {
-  const typed = text(value);
-  return typed === '' || isVariable(typed) || /^(?:mqtts?|wss?):\/\/[^\s/]+/.test(typed)
-    ? undefined
-    : { key: 'problem.url' };
+/** One URL, or several: the first broker that answers is taken. */
+export const brokerUrls: Check = (value) => {
+  const urls = text(value).split(/[\s,]+/);
+  if (urls.length > BROKERS_MAX) return { key: 'problem.urls', values: { count: urls.length } };
+  return urls.every((url) => url === '' || isVariable(url) || isBrokerUrl(url)) ? undefined : { key: 'problem.url' };
 };
+
+const BROKERS_MAX = 16;
+
+const isBrokerUrl = (url: string): boolean => /^(?:mqtts?|wss?):\/\/[^\s/]+/.test(url);
+
+/** A name of Sparkplug: one level of its topics, which may have blanks. */
+export const sparkplugId: Check = (value) => {
+  const typed = text(value);
+  return typed === '' || isVariable(typed) || /^[^+#/\p{C}]{1,128}$/u.test(typed)
+    ? undefined
+    : { key: 'problem.sparkplug' };
+};
+
+/** What the list of configuration nodes has where none is chosen. */
+const NONE_CHOSEN = ['', '_ADD_', 'NONE'];
+
+/** A configuration node that has to be chosen, and to be there. @param find - all that there are, by id */
+export const chosenNode =
+  (
+    find: (id: string) => { readonly d?: boolean } | null,
+    { missing, gone }: { readonly missing?: string; readonly gone: string },
+  ): Check =>
+  (value) => {
+    const id = text(value);
+    if (NONE_CHOSEN.includes(id)) return missing === undefined ? undefined : { key: missing };
+    if (isVariable(id)) return undefined;
+    const node = find(id);
+    return node === null || node.d === true ? { key: gone } : undefined;
+  };
 
 const PASSPHRASE_BYTES_MAX = 19;
 

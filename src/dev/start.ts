@@ -37,7 +37,6 @@ const start = async (): Promise<void> => {
     const folder = createDemoFolder({ root, port: editorPort, flow });
     undo.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
     const nodeRed = startDemoNodeRed(folder, {
-      CARP_DEMO_MQTT: `mqtt://127.0.0.1:${mqttPort}`,
       CARP_DEMO_MQTT_PORT: String(mqttPort),
     });
     undo.push(nodeRed.stop);

@@ -121,7 +121,7 @@ describe('the examples in the editor', { skip: missingBrowser(), timeout: 300_00
     const scope = { after: (step: () => void | Promise<void>) => void undo.push(step) };
     broker = await startAedes();
     undo.push(() => broker.stop());
-    const env = { CARP_DEMO_MQTT: broker.url, CARP_DEMO_MQTT_PORT: String(broker.port) };
+    const env = { CARP_DEMO_MQTT_PORT: String(broker.port) };
     const nodeRed = await LocalNodeRed.start(scope, { env });
     editor = await Editor.open(await startBrowser(scope), nodeRed);
   });

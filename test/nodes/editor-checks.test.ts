@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
   baseTopic,
-  brokerUrl,
+  brokerUrls,
   type Check,
   decimal,
   each,
@@ -131,8 +131,8 @@ describe('a name', () => {
 
   test('of a broker is a URL that the agent can connect to', () => {
     for (const good of ['', 'mqtt://127.0.0.1:1883', 'mqtts://b', 'wss://b/mqtt', env('MQTT')])
-      assert.ok(accepts(brokerUrl, good), good);
-    for (const bad of ['127.0.0.1', 'http://b', 'mqtt://']) assert.ok(!accepts(brokerUrl, bad), bad);
+      assert.ok(accepts(brokerUrls, good), good);
+    for (const bad of ['127.0.0.1', 'http://b', 'mqtt://']) assert.ok(!accepts(brokerUrls, bad), bad);
   });
 
   test('of a reason is printable and at most 64 characters long', () => {

@@ -58,7 +58,6 @@ describe('the examples, all in one Node-RED', { concurrency: true, timeout: 300_
       {
         flow: probed(flows),
         env: {
-          CARP_DEMO_MQTT: broker.url,
           CARP_DEMO_MQTT_PORT: String(broker.port),
           CARP_DEMO_SERVICE: `http://127.0.0.1:${(service.address() as AddressInfo).port}/`,
         },

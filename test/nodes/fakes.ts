@@ -7,7 +7,7 @@ import { registerControl } from '../../nodes/carp-control.ts';
 import { registerGate } from '../../nodes/carp-gate.ts';
 import { registerGroup } from '../../nodes/carp-group.ts';
 import { registerHealth } from '../../nodes/carp-health.ts';
-import carpMqtt from '../../nodes/carp-mqtt.ts';
+import { registerMqtt } from '../../nodes/carp-mqtt.ts';
 import { registerRole } from '../../nodes/carp-role.ts';
 import { registerWatch } from '../../nodes/carp-watch.ts';
 import { createRegistry, type Registry } from '../../nodes/registry.ts';
@@ -228,7 +228,7 @@ const statusOf = (
 
 /** The nodes of this package, on a registry of the test's own. */
 export const nodesOn = (registryOf: (RED: NodeAPI) => Registry): readonly ((RED: NodeAPI) => void)[] => [
-  carpMqtt,
+  (RED) => registerMqtt(RED, registryOf(RED)),
   (RED) => registerGroup(RED, registryOf(RED)),
   (RED) => registerRole(RED, registryOf(RED)),
   (RED) => registerControl(RED, registryOf(RED)),
