@@ -14,16 +14,17 @@
  *   each other out, would otherwise do so once a second for ever.
  * - Nobody leaves a broker that works in order to return to the first one: that would be a gap for nothing.
  *
- * With `version: auto` each broker is first asked in MQTT 5. One that refuses it is asked again at once in 3.1.1; one
- * that hangs up without a word is asked in the other version on the next walk. It is remembered for each URL, until
- * that broker cannot be reached: it may be another one when it is back.
+ * With `version: auto` each broker is first asked in MQTT 5, and one that refuses it is asked again at once in 3.1.1.
+ * That is remembered for each URL, until the broker cannot be reached: it may be another one when it is back. One that
+ * hangs up without a word is not asked in 3.1.1: a load balancer without a broker behind it does that as well, and the
+ * host would then be without what 3.1.1 lacks, states that expire, for as long as that connection lasts.
  *
  * Rejected: to take a random URL (whoever writes a list means its order), to wait before each step (16 brokers that are
  * switched off would cost minutes), and to go back to the broker just lost first (if its host is dead, finding that out
  * takes as long as a connection may take).
  */
 import type { MqttVersion } from './connection.ts';
-import { isUnanswered, isUnreachable, isVersionRefused, type MqttFailure } from './problem.ts';
+import { isUnreachable, isVersionRefused, type MqttFailure } from './problem.ts';
 import type { MqttSettings } from './settings.ts';
 
 /** One attempt to connect. */
@@ -70,11 +71,6 @@ export const createBrokers = (
   let walks = 0;
   let current = attemptAt(walk.shift() ?? '');
 
-  const learn = (failure: MqttFailure): void => {
-    if (isUnreachable(failure)) spoken.delete(current.url);
-    else if (isUnanswered(failure)) spoken.set(current.url, current.version === 5 ? 4 : 5);
-  };
-
   /** The URL to go to, and how long to wait for it. */
   const step = (lasted: boolean): { readonly url: string; readonly waitMs: number } => {
     if (lasted) {
@@ -99,7 +95,7 @@ export const createBrokers = (
         current = attemptAt(current.url);
         return { ...current, waitMs: 0, otherVersion: true };
       }
-      if (lastedMs === undefined) learn(failure);
+      if (lastedMs === undefined && isUnreachable(failure)) spoken.delete(current.url);
       const { url: next, waitMs } = step(lastedMs !== undefined && lastedMs >= LASTED_MS);
       current = attemptAt(next);
       return { ...current, waitMs, otherVersion: false };

@@ -1,9 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { isIP } from 'node:net';
+import mqtt, { type IClientOptions, type IDisconnectPacket, type MqttClient } from 'mqtt';
 import { defer, from, Observable, switchMap } from 'rxjs';
-import { type MqttFailure, mqttFailure } from './problem.ts';
+import { type Circumstances, connectionFailure, type Progress } from './connection-failure.ts';
+import { type Endpoint, parseEndpoint } from './endpoint.ts';
+import { readLogin } from './login.ts';
+import type { MqttFailure } from './problem.ts';
 import type { MqttSettings } from './settings.ts';
+import { readTls, type TlsMaterial } from './tls.ts';
 import { topicLevel } from './topics.ts';
+
+export { brokerName } from './endpoint.ts';
 
 export type MqttVersion = 4 | 5;
 
@@ -14,8 +20,9 @@ export interface ConnectionOptions {
   readonly clientId: string;
   /** 5, or 4 for MQTT 3.1.1. */
   readonly version: MqttVersion;
-  /** Missing: nobody is told. */
   readonly will?: Will;
+  /** How long everything up to CONNACK may take, in ms. Default: 10 s. */
+  readonly timeoutMs?: number;
 }
 
 /** What the broker says when this connection ends without a farewell. QoS 1. */
@@ -26,6 +33,8 @@ export interface Will {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Nobody has anything longer to say to an agent. A broker that speaks MQTT 5 keeps it back. */
+const PACKET_BYTES_MAX = 262_144;
 
 /**
  * One connection to the broker, from one attempt. Cold: emits the client once the broker has accepted it, completes
@@ -33,77 +42,107 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * refused or lost. Unsubscribing cuts the stream without DISCONNECT, so that the will fires.
  *
  * Each attempt has a client of its own: what mqtt.js would keep for the next connection is kept in the outbox, where
- * it has a bound, and a changed password file is read.
+ * it has a bound, and changed passwords, certificates and keys are read.
  */
 export const mqttConnection = (options: ConnectionOptions): Observable<MqttClient> =>
-  defer(() => from(clientOptions(options))).pipe(switchMap((chosen) => attempt(bareUrl(options), chosen)));
+  defer(() => from(prepare(options))).pipe(switchMap(({ client, circumstances }) => attempt(client, circumstances)));
 
-const clientOptions = async ({
-  settings,
-  clientId,
-  version,
-  will,
-}: Omit<ConnectionOptions, 'url'>): Promise<IClientOptions> => {
-  const password = await readPassword(settings);
+interface Prepared {
+  readonly client: IClientOptions;
+  readonly circumstances: Circumstances;
+}
+
+const prepare = async (options: ConnectionOptions): Promise<Prepared> => {
+  const { settings, url, clientId, version, will, timeoutMs = CONNECT_TIMEOUT_MS } = options;
+  const endpoint = parseEndpoint(url);
+  if (endpoint === undefined) throw failure('URL', 'mqtt.url is no URL such as mqtt://broker:1883; correct it');
+  const login = await readLogin(settings, endpoint, process.env);
+  if (version === 4 && login.password !== undefined && login.username === undefined)
+    throw failure('LOGIN', 'MQTT 3.1.1 has no password without a name; set mqtt.username');
+  const tls = endpoint.isTls ? await readTls(settings.tls, new Date()) : undefined;
   return {
-    protocolVersion: version,
-    clientId,
-    clean: true,
-    keepalive: settings.keepalive,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    reconnectPeriod: 0,
-    queueQoSZero: false,
-    resubscribe: false,
-    ...(will === undefined
-      ? {}
-      : { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain } }),
-    ...(settings.username === undefined ? {} : { username: settings.username }),
-    ...(password === undefined ? {} : { password }),
+    client: {
+      ...place(endpoint, tls),
+      ...login,
+      protocolVersion: version,
+      clientId,
+      clean: true,
+      keepalive: settings.keepalive,
+      connectTimeout: timeoutMs,
+      reconnectPeriod: 0,
+      queueQoSZero: false,
+      resubscribe: false,
+      ...(will === undefined ? {} : { will: { ...will, payload: Buffer.from(will.payload), qos: 1 } }),
+      ...(version === 5 ? { properties: { maximumPacketSize: PACKET_BYTES_MAX } } : {}),
+    },
+    circumstances: {
+      endpoint,
+      timeoutMs,
+      keepalive: settings.keepalive,
+      ...(tls?.own === undefined ? {} : { ownCertificate: tls.own }),
+    },
   };
 };
 
-const readPassword = async ({ password, passwordFile }: MqttSettings): Promise<string | undefined> => {
-  if (passwordFile === undefined) return password;
-  try {
-    const [firstLine] = (await readFile(passwordFile, 'utf8')).split(/\r?\n/, 1);
-    return firstLine ?? '';
-  } catch (error) {
-    throw mqttFailure(error);
-  }
+const failure = (code: string, text: string): MqttFailure => ({ code, text });
+
+/** mqtt.js gets no URL: it would obey what it finds in there, and repeat it in messages. */
+const place = ({ protocol, host, port, path }: Endpoint, tls: TlsMaterial | undefined): IClientOptions => {
+  const isWebSocket = protocol === 'ws' || protocol === 'wss';
+  const hostname = isWebSocket && isIP(host) === 6 ? `[${host}]` : host;
+  const where = { protocol, hostname, host: hostname, port };
+  if (!isWebSocket) return { ...where, ...tls?.options };
+  // ws gives them to tls.connect() as they are; its types know checkServerIdentity in another form.
+  const wsOptions: object = { ...tls?.options };
+  return { ...where, path, wsOptions };
 };
 
-/** mqtt.js would prefer credentials in the URL to those of the settings. */
-const bareUrl = ({ url, settings }: ConnectionOptions): string => {
-  if (settings.username === undefined || !URL.canParse(url)) return url;
-  const bare = new URL(url);
-  bare.username = '';
-  bare.password = '';
-  return bare.href;
-};
-
-const attempt = (url: string, options: IClientOptions): Observable<MqttClient> =>
+const attempt = (options: IClientOptions, circumstances: Circumstances): Observable<MqttClient> =>
   new Observable<MqttClient>((subscriber) => {
-    const client = mqtt.connect(url, options);
-    let failure: MqttFailure | undefined;
-    // The first reason is the one that explains; what follows is the clean-up. The listener outlives the
-    // subscription, because an `error` of a closing client without one would end the process.
+    const client = mqtt.connect(options);
+    const { stream } = client;
+    const moment = watchProgress(client);
+    let cause: MqttFailure | undefined;
+    /** The first reason is the one that explains; what follows is the clean-up. */
+    const blame = (error: unknown, reference = client.serverProperties?.serverReference): MqttFailure => {
+      cause ??= connectionFailure(error, circumstances, { progress: moment(), serverReference: reference });
+      return cause;
+    };
+    // The listeners outlive the subscription, because an `error` of a closing client without one would end the process.
     client.on('error', (error) => {
-      failure ??= mqttFailure(error);
+      blame(error);
+      // After an answer that is not MQTT, mqtt.js would wait for more of it.
+      stream.destroy();
     });
     // mqtt.js keeps some errors of TLS and WebSocket streams to itself.
-    client.stream.on('error', (error: unknown) => {
-      failure ??= mqttFailure(error);
-    });
-    client.on('disconnect', ({ reasonCode }) => {
-      failure ??= mqttFailure(Object.assign(new Error('the broker ended the connection'), { code: reasonCode }));
-    });
+    stream.on('error', blame);
+    client.on('disconnect', (packet) => blame(ended(packet), packet.properties?.serverReference));
     client.on('close', () => {
       if (client.disconnecting) subscriber.complete();
-      else subscriber.error(failure ?? { code: undefined, text: 'the broker closed the connection' });
+      else subscriber.error(blame(undefined));
     });
     client.on('connect', () => subscriber.next(client));
     return () => client.end(true);
   });
+
+/** How far the attempt has come, whenever it is asked. */
+const watchProgress = (client: MqttClient): (() => Progress) => {
+  let progress: Progress = 'begun';
+  client.stream.once('connect', () => {
+    progress = 'open';
+  });
+  client.stream.once('secureConnect', () => {
+    progress = 'secured';
+  });
+  client.once('connect', () => {
+    progress = 'accepted';
+  });
+  return () => progress;
+};
+
+/** DISCONNECT of MQTT 5 as an error. */
+const ended = ({ reasonCode }: IDisconnectPacket): Error =>
+  Object.assign(new Error('the broker ended the connection; its log says why'), { code: reasonCode });
 
 /**
  * A client id that is the same after each restart, so that a broker which has not noticed the old connection's end
@@ -112,10 +151,3 @@ const attempt = (url: string, options: IClientOptions): Observable<MqttClient> =
  * @param machineId - eight hexadecimal digits of the machine id
  */
 export const mqttClientId = (node: string, machineId: string): string => `carp-${topicLevel(node)}-${machineId}`;
-
-/** How a broker is called in log lines: without what may be secret in a URL. */
-export const brokerName = (url: string): string => {
-  if (!URL.canParse(url)) return 'the broker';
-  const { protocol, host } = new URL(url);
-  return `${protocol}//${host}`;
-};

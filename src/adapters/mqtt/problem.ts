@@ -1,3 +1,13 @@
+/**
+ * Why there is no connection, or no longer one, in words that end in what to do.
+ *
+ * Four parties give reasons: the system (ECONNREFUSED), OpenSSL (a certificate that this host does not trust, or an alert
+ * of a broker that does not trust this host), mqtt.js (which has no codes for its own), and the broker (reason codes).
+ * Only what is in the tables below is repeated, and short messages without any URL: whatever a user has written into
+ * a URL stays out of logs.
+ */
+import { REASONS } from './reasons.ts';
+
 /** The broker did not answer, or answered no. `code` is that of the system or the reason code of MQTT. */
 export interface MqttFailure {
   readonly code: string | number | undefined;
@@ -20,15 +30,16 @@ const UNREACHABLE: readonly (string | number)[] = [
   'ETIMEDOUT',
 ];
 
-/** Somebody is there, and hung up or was silent instead of saying yes or no. */
-export const isUnanswered = ({ code }: MqttFailure): boolean => code === 'HUNG_UP' || code === 'NO_ANSWER';
+export const isMqttFailure = (error: unknown): error is MqttFailure =>
+  typeof error === 'object' && error !== null && 'text' in error && typeof error.text === 'string' && 'code' in error;
 
-/** Whatever mqtt.js, the system or a broker gave as a reason, in words. Only known parts of it are repeated. */
+/** Whatever mqtt.js, the system or a broker gave as a reason, in words. */
 export const mqttFailure = (error: unknown): MqttFailure => {
+  if (isMqttFailure(error)) return error;
   const code = codeOf(error);
-  const remedy = code === undefined ? undefined : REMEDIES[code];
-  const what = error instanceof Error && error.message !== '' ? error.message : String(code ?? 'connection failed');
-  return { code, text: remedy === undefined ? what : `${what}: ${remedy}` };
+  const known = typeof code === 'number' ? REASONS[code] : wordsOf(String(code));
+  if (known !== undefined) return { code, text: known };
+  return { code, text: messageOf(error) ?? String(code ?? 'connection failed') };
 };
 
 const codeOf = (error: unknown): string | number | undefined => {
@@ -36,32 +47,74 @@ const codeOf = (error: unknown): string | number | undefined => {
   return typeof error.code === 'string' || typeof error.code === 'number' ? error.code : undefined;
 };
 
-const CREDENTIALS = 'check mqtt.username and mqtt.passwordFile';
-const NAME = 'check the host name in mqtt.url';
-const CERTIFICATE =
-  'the certificate of the broker is not trusted; start with NODE_EXTRA_CA_CERTS=/path/to/ca.pem if it is your own';
+const MESSAGE_MAX = 160;
 
-const REMEDIES: Readonly<Record<string | number, string>> = {
-  ECONNREFUSED: 'is a broker running and listening there?',
-  ECONNRESET: 'the broker hung up; is it TLS (mqtts://) on that port?',
-  ENOTFOUND: NAME,
-  EAI_AGAIN: 'name resolution failed; check DNS, or use an address in mqtt.url',
-  EHOSTUNREACH: 'check the network',
-  ENETUNREACH: 'check the network',
-  ETIMEDOUT: 'check the network and the firewall of the broker',
-  EACCES: 'check the permissions of mqtt.passwordFile',
-  ENOENT: 'check mqtt.passwordFile',
-  EPROTO: 'is the port one for TLS? If not, use mqtt:// in mqtt.url',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'is the port one for TLS? If not, use mqtt:// in mqtt.url',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate of the broker is for another name; use that name in mqtt.url',
-  CERT_HAS_EXPIRED: 'renew the certificate of the broker, and check the clock of this host',
-  DEPTH_ZERO_SELF_SIGNED_CERT: CERTIFICATE,
-  SELF_SIGNED_CERT_IN_CHAIN: CERTIFICATE,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: CERTIFICATE,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: CERTIFICATE,
-  4: CREDENTIALS,
-  5: CREDENTIALS,
-  134: CREDENTIALS,
-  135: `${CREDENTIALS}, and what the broker lets this user publish`,
-  142: 'another client uses the same client id; does a second agent run for this node?',
+/** The message of an error that no table knows, if it can contain nothing that a user has written. */
+const messageOf = (error: unknown): string | undefined => {
+  if (!(error instanceof Error) || error.message === '') return undefined;
+  const line = error.message.replace(/[^\x20-\x7e].*$/s, '').slice(0, MESSAGE_MAX);
+  return line === '' || line.includes('://') ? undefined : line;
 };
+
+const wordsOf = (code: string): string | undefined => {
+  const alert = /^ERR_SSL_.*_ALERT_(?<name>\w+)$/.exec(code)?.groups?.['name'];
+  return SYSTEM[code] ?? (alert === undefined ? undefined : alertText(alert));
+};
+
+const NAME = 'check the host name in mqtt.url';
+const ROUTE = 'check the network';
+const PLAIN = 'is the port one for TLS? If not, use mqtt:// in mqtt.url';
+const UNTRUSTED =
+  'the certificate of the broker is not trusted; give the CA that signed it in mqtt.tls.caFile, with the certificates in between';
+
+const SYSTEM: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there (ECONNREFUSED); is the broker running, and is the port in mqtt.url right?',
+  ECONNRESET: 'the broker hung up (ECONNRESET); its log says why',
+  EPIPE: 'the broker hung up (EPIPE); its log says why',
+  ENOTFOUND: `there is no such host (ENOTFOUND); ${NAME}`,
+  EAI_AGAIN: 'name resolution failed (EAI_AGAIN); check DNS, or use an address in mqtt.url',
+  EHOSTUNREACH: `the host cannot be reached (EHOSTUNREACH); ${ROUTE}`,
+  ENETUNREACH: `the network cannot be reached (ENETUNREACH); ${ROUTE}`,
+  ETIMEDOUT: 'the host does not answer (ETIMEDOUT); check the network and the firewall of the broker',
+  EPROTO: `the answer is not TLS; ${PLAIN}`,
+  ERR_SSL_WRONG_VERSION_NUMBER: `the answer is not TLS; ${PLAIN}`,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: `the answer is not TLS; ${PLAIN}`,
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the broker only speaks an outdated version of TLS; let it speak 1.2 or 1.3',
+  ERR_SSL_NO_CIPHERS_AVAILABLE: 'broker and host have no cipher in common; let the broker use those of TLS 1.2 or 1.3',
+  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: 'the broker knows no such server name; check mqtt.tls.serverName',
+  CERT_HAS_EXPIRED: 'the certificate of the broker has expired; renew it, and check the clock of this host',
+  CERT_NOT_YET_VALID: 'the certificate of the broker is not valid yet; check the clocks of this host and of the broker',
+  CERT_REVOKED: 'the certificate of the broker has been revoked; give the broker another one',
+  CERT_SIGNATURE_FAILURE: UNTRUSTED,
+  CERT_UNTRUSTED: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  INVALID_CA: 'mqtt.tls.caFile holds a certificate that is no CA; give the one that signed that of the broker',
+  INVALID_PURPOSE: 'the certificate of the broker is not one for servers; give the broker one with serverAuth',
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    'the certificate of the broker is for another name; use that name in mqtt.url, or give it as mqtt.tls.serverName',
+};
+
+/** What a broker says about the certificate of this host; RFC 8446, 6.2. */
+const ALERTS: Readonly<Record<string, string>> = {
+  CERTIFICATE_REQUIRED: 'the broker wants a certificate of this host; set mqtt.tls.certFile and mqtt.tls.keyFile',
+  CERTIFICATE_EXPIRED: 'the broker says that the certificate of this host (mqtt.tls.certFile) has expired; renew it',
+  CERTIFICATE_REVOKED: 'the broker says that the certificate of this host (mqtt.tls.certFile) was revoked; get another',
+  CERTIFICATE_UNKNOWN: 'the broker does not accept the certificate of this host (mqtt.tls.certFile); its log says why',
+  BAD_CERTIFICATE: 'the broker does not accept the certificate of this host (mqtt.tls.certFile); its log says why',
+  UNSUPPORTED_CERTIFICATE:
+    'the broker does not accept this kind of certificate of a host (mqtt.tls.certFile); is it one for clients?',
+  UNKNOWN_CA:
+    'the broker does not know the CA of the certificate of this host (mqtt.tls.certFile); add it to the CAs of the broker',
+  DECRYPT_ERROR: 'the broker cannot check the certificate of this host (mqtt.tls.certFile); does it have the right CA?',
+  ACCESS_DENIED: 'the broker refuses the certificate of this host (mqtt.tls.certFile); check what it lets in',
+  HANDSHAKE_FAILURE: 'broker and host do not agree on TLS; does the broker want a certificate (mqtt.tls.certFile)?',
+  PROTOCOL_VERSION: 'the broker wants another version of TLS; let it speak 1.2 or 1.3',
+  NO_APPLICATION_PROTOCOL: 'the broker does not know the protocol in mqtt.tls.alpn; correct or remove it',
+};
+
+const alertText = (alert: string): string =>
+  ALERTS[alert] ?? `the broker ended TLS with the alert ${alert.toLowerCase().replaceAll('_', ' ')}; its log says why`;
