@@ -1,8 +1,9 @@
 import { commandsPart } from './commands.ts';
+import { homeAssistantPart } from './home-assistant.ts';
 import { leftoverPart } from './leftover-part.ts';
 import type { CreatePart } from './part.ts';
 import { rolePart } from './role-part.ts';
 import { statisticsPart } from './statistics-part.ts';
 
 /** All that a host says and does on the bus, in the order in which a new connection is told. Presence comes before. */
-export const PARTS: readonly CreatePart[] = [rolePart, statisticsPart, commandsPart, leftoverPart];
+export const PARTS: readonly CreatePart[] = [rolePart, statisticsPart, commandsPart, leftoverPart, homeAssistantPart];
