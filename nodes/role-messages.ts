@@ -1,5 +1,5 @@
 import type { NodeMessage } from 'node-red';
-import { roleMessage } from '../src/agent/role-message.ts';
+import { roleTopic } from '../src/agent/role-topic.ts';
 import type { Finding } from '../src/engine/mismatch.ts';
 import type { CarpEvent } from '../src/engine/status.ts';
 
@@ -12,7 +12,8 @@ export const messageOf = (
   event: CarpEvent,
   { base, payload }: { readonly base: string; readonly payload: PayloadForm },
 ): NodeMessage => ({
-  ...roleMessage({ base, node: event.node }, event),
+  topic: roleTopic({ base, node: event.node, group: event.group }),
+  retain: true,
   payload: payload === 'boolean' ? event.role === 'MASTER' : payload === 'object' ? event : event.role,
   qos: 1,
   carp: event,
@@ -20,6 +21,6 @@ export const messageOf = (
 
 /** Beside the topic of the role. Not retained: it is over some time, and nobody would take it back. */
 export const alertOf = (finding: Finding, base: string): NodeMessage => {
-  const { topic } = roleMessage({ base, node: finding.node }, { group: finding.group, role: 'INIT' });
+  const topic = roleTopic({ base, node: finding.node, group: finding.group });
   return { topic: topic.replace(/role$/, 'alert'), payload: finding.event, qos: 1, retain: false, carp: finding };
 };

@@ -19,6 +19,7 @@ import { stalls } from './heartbeat.ts';
 import { Hosted, type HostedOptions, type Plan } from './hosted.ts';
 import { digestRules } from './known-keys.ts';
 import { createMaintenanceStore } from './maintenance-store.ts';
+import { createMetrics, type Serve } from './metrics.ts';
 import { createOperator, type Operator } from './operator.ts';
 import type {
   AgentInfo,
@@ -38,12 +39,13 @@ import type { Place } from './world.ts';
 export const LOCK_RETRY_MS = 5000;
 
 export interface AgentOptions extends HostedOptions {
-  readonly version: string;
   /** Checks the configuration of a host that came over the wire. @throws CarpError CARP_CONFIG */
   readonly parseHost: (config: object) => HostConfig;
   /** Reads passwords and turns units. @throws CarpError */
   readonly settingsOf: (config: HostConfig) => HostSettings;
   readonly scheduler: SchedulerLike;
+  /** Default: there are no metrics. */
+  readonly serveMetrics?: Serve;
 }
 
 /** All CARP hosts of one process: usually one; several where several are simulated. */
@@ -88,6 +90,15 @@ export const createAgent = (options: AgentOptions): Agent => {
   const heartbeats$ = new Subject<void>();
   const stallTimeout$ = new BehaviorSubject(seconds(0));
   let stalled = false;
+  const metrics = createMetrics({
+    serve: options.serveMetrics ?? (() => EMPTY),
+    version,
+    hosts: () => [...hosts.values()].map((host) => host.status()),
+    events$,
+    changes$: problems$,
+    scheduler,
+    log: options.log,
+  });
   /** Of hosts that have left. */
   const lastHooks = new Set<Promise<void>>();
   let stopping: Promise<void> | undefined;
@@ -118,7 +129,7 @@ export const createAgent = (options: AgentOptions): Agent => {
 
   const welcome = (plan: Plan): Hosted => {
     const { node } = plan.config;
-    const host = new Hosted(plan, options, () => maintenance.of(node));
+    const host = new Hosted(plan, options, maintenance);
     hosts.set(node, host);
     if (stalled) host.stall(true);
     host.events$.subscribe((event) => events$.next(event));
@@ -151,6 +162,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     await world.prepare(places);
     refuseWhenStopping();
     await Promise.all(plans.map((plan) => (hosts.get(plan.config.node) ?? welcome(plan)).run(plan)));
+    // Last: an answer that comes before the groups run would be wrong.
+    metrics.run([
+      { from: 'the process that owns this agent', metrics: params.metrics },
+      ...configs.map((config) => ({ from: `node ${config.node}`, metrics: config.metrics })),
+    ]);
   };
 
   const retryRefused = async (): Promise<void> => {
@@ -181,9 +197,11 @@ export const createAgent = (options: AgentOptions): Agent => {
 
   const stop = async (): Promise<void> => {
     retries.unsubscribe();
+    metrics.leave();
     // Not in turn: a job that waits for the network must not hold up the bow-out.
     await Promise.all([...hosts.values()].map((host) => host.stop()));
     world.keepOnly([]);
+    metrics.close();
     await Promise.all([...[...hosts.values()].map((host) => host.lastHooks), ...lastHooks]);
     jobs.unsubscribe();
     events$.complete();

@@ -1,4 +1,5 @@
 import { constants, setPriority } from 'node:os';
+import { defer, from, switchMap } from 'rxjs';
 import { createMemoryLan } from '../adapters/memory/lan.ts';
 import { wallClock } from '../adapters/node/clock.ts';
 import { machineId } from '../adapters/node/machine-id.ts';
@@ -12,7 +13,8 @@ import type { Log } from '../ports/log.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { lazyPublisher } from './lazy-publisher.ts';
 import { createLocks } from './locks.ts';
-import type { PublishingOptions } from './publishing.ts';
+import type { Serve } from './metrics.ts';
+import type { CreatePublisher } from './publishing.ts';
 import { linuxSurroundings, memorySurroundings } from './surroundings.ts';
 import { packageVersion } from './version.ts';
 import { createWorld } from './world.ts';
@@ -35,6 +37,7 @@ export const composeAgent = ({ log, adapt = (environment) => environment }: Comp
     scheduler,
     createHost,
     createPublisher: (options) => lazyPublisher(loadMqtt, options),
+    serveMetrics,
     settingsOf: hostSettings,
     parseHost,
     world: createWorld({
@@ -53,10 +56,14 @@ export const composeAgent = ({ log, adapt = (environment) => environment }: Comp
 };
 
 /** Most hosts have no broker, and the library takes its time: it is loaded by the first host that has one. */
-const loadMqtt = async (): Promise<PublishingOptions['createPublisher']> => {
+const loadMqtt = async (): Promise<CreatePublisher> => {
   const { createMqttPublisher } = await import('../adapters/mqtt/publisher.ts');
   return (options) => createMqttPublisher({ ...options, machineId: machineId() });
 };
+
+/** Nor are there metrics on most of them. */
+const serveMetrics: Serve = (...what) =>
+  defer(() => from(import('../adapters/metrics/server.ts'))).pipe(switchMap(({ serving }) => serving(...what)));
 
 /** @throws CarpError CARP_CONFIG */
 const parseHost = (value: object): HostConfig => {

@@ -8,13 +8,15 @@ import { CarpError, type Problem } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { advSkew } from '../protocol/units.ts';
 import { absentGroup, eventOf } from './absent-group.ts';
+import { createBusHost } from './bus-host.ts';
+import { createBusOperator } from './bus-operator.ts';
 import { type DemotedGroup, outcomeOf } from './demotions.ts';
 import { GroupEnvironments } from './group-environments.ts';
 import { HostChecks } from './host-checks.ts';
 import { HostHooks } from './host-hooks.ts';
-import type { MaintenanceEntry } from './maintenance-store.ts';
+import type { MaintenanceEntry, MaintenanceStore } from './maintenance-store.ts';
 import { ledgerEntry, modeOf } from './modes.ts';
-import { Publishing, type PublishingOptions } from './publishing.ts';
+import { type CreatePublisher, Publishing } from './publishing.ts';
 import type { AdvskewReceipt } from './rpc.ts';
 import { isSimulated, type Place, type World } from './world.ts';
 
@@ -22,7 +24,8 @@ export interface HostedOptions {
   readonly world: World;
   readonly createHost: (settings: HostSettings, environmentOf: EnvironmentOf, clock: HostClock) => Host;
   readonly scheduler: SchedulerLike;
-  readonly createPublisher: PublishingOptions['createPublisher'];
+  readonly createPublisher: CreatePublisher;
+  readonly version: string;
   readonly wallClock: () => Date;
   readonly log: Log;
 }
@@ -63,15 +66,16 @@ export class Hosted {
   #stalled = false;
   #stopped = new Map<string, GroupStatus>();
 
-  /** @param maintained - what of this host is in maintenance by the store, now */
-  constructor(plan: Plan, options: HostedOptions, maintained: () => readonly MaintenanceEntry[] = () => []) {
+  /** @param maintenance - that of the agent */
+  constructor(plan: Plan, options: HostedOptions, maintenance: MaintenanceStore) {
     this.#options = options;
-    this.#maintained = maintained;
+    this.#maintained = () => maintenance.of(this.node);
     this.#plan = plan;
     this.#environments = new GroupEnvironments(options.world);
-    const { createPublisher, log } = options;
-    const snapshots = (): readonly CarpEvent[] => this.snapshots();
-    this.#publishing = new Publishing({ createPublisher, node: this.node, events$: this.events$, snapshots, log });
+    const { createPublisher, log, version, wallClock } = options;
+    const control = createBusOperator({ host: this, maintenance, log });
+    const host = createBusHost({ host: this, control, version, startedAt: wallClock() });
+    this.#publishing = new Publishing({ createPublisher, host, events$: this.events$, log });
   }
 
   get node(): string {
@@ -105,7 +109,7 @@ export class Hosted {
     // The engine leaves a group alone whose settings did not change. One that gets another environment has to go first.
     if (moved.size > 0) this.#apply((name) => !moved.has(name));
     this.#apply(() => true);
-    await this.#publishing.run(plan.config.mqtt);
+    await this.#publish();
   }
 
   status(): HostStatus {
@@ -128,7 +132,8 @@ export class Hosted {
       ...group,
       mode: modeOf(this.#maintained(), groups, group.group),
     }));
-    return { node: this.node, groups: moded };
+    const bus = this.#publishing.status;
+    return { node: this.node, ...(bus === undefined ? {} : { bus }), groups: moded };
   }
 
   snapshots(): readonly CarpEvent[] {
@@ -238,7 +243,12 @@ export class Hosted {
     this.#stopped.clear();
     this.#running = this.#start();
     this.#apply(() => true);
-    await this.#publishing.run(this.#plan.config.mqtt);
+    await this.#publish();
+  }
+
+  #publish(): Promise<void> {
+    const { config, places } = this.#plan;
+    return this.#publishing.run(config.mqtt, places[0]?.state ?? config.state);
   }
 
   get #crashed(): boolean {

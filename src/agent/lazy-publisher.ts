@@ -1,9 +1,7 @@
 import { concat, from } from 'rxjs';
 import type { CarpEvent } from '../engine/status.ts';
 import { problemOf } from '../ports/error.ts';
-import type { Publisher, PublishingOptions } from './publishing.ts';
-
-type CreatePublisher = PublishingOptions['createPublisher'];
+import type { CreatePublisher, Publisher, PublisherOptions } from './publishing.ts';
 
 /** What happens while the library loads, which takes a fraction of a second; the oldest give way. */
 export const EVENTS_KEPT_MAX = 1000;
@@ -13,11 +11,8 @@ export const EVENTS_KEPT_MAX = 1000;
  * and told in order before what follows. A library that does not load is logged: telling others is never worth more
  * than the addresses.
  */
-export const lazyPublisher = (
-  load: () => Promise<CreatePublisher>,
-  options: Parameters<CreatePublisher>[0],
-): Publisher => {
-  const { events$, node, log } = options;
+export const lazyPublisher = (load: () => Promise<CreatePublisher>, options: PublisherOptions): Publisher => {
+  const { events$, host, log } = options;
   const kept: CarpEvent[] = [];
   let publisher: Publisher | undefined;
   let ended = false;
@@ -37,7 +32,7 @@ export const lazyPublisher = (
     .then(give)
     .catch((error: unknown) => {
       keeping.unsubscribe();
-      log('error', `mqtt of ${node} is off: ${problemOf(error).message}`);
+      log('error', `mqtt of ${host.node} is off: ${problemOf(error).message}`);
     });
 
   const end = (): void => {
@@ -45,6 +40,7 @@ export const lazyPublisher = (
     keeping.unsubscribe();
   };
   return {
+    status: () => publisher?.status?.(),
     // Before it has loaded there is no connection that could tell anything.
     close: async () => {
       end();

@@ -1,25 +1,30 @@
 import type { Observable } from 'rxjs';
+import type { BusHost } from '../adapters/mqtt/part.ts';
 import type { MqttConfig } from '../config/types.ts';
-import type { CarpEvent } from '../engine/status.ts';
+import type { BusStatus, CarpEvent } from '../engine/status.ts';
 import { problemOf } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 
 export interface Publisher {
+  /** Missing: it cannot tell yet. */
+  readonly status?: () => BusStatus | undefined;
   readonly close: () => Promise<void>;
   readonly kill: () => void;
 }
 
 export interface PublisherOptions {
   readonly settings: MqttConfig;
-  readonly node: string;
-  readonly machineId: string;
+  readonly host: BusHost;
+  /** A folder in which a publisher may remember something. */
+  readonly state: string;
   readonly events$: Observable<CarpEvent>;
-  readonly snapshots: () => readonly CarpEvent[];
   readonly log: Log;
 }
 
-export interface PublishingOptions extends Omit<PublisherOptions, 'machineId' | 'settings'> {
-  readonly createPublisher: (options: Omit<PublisherOptions, 'machineId'>) => Publisher;
+export type CreatePublisher = (options: PublisherOptions) => Publisher;
+
+export interface PublishingOptions extends Omit<PublisherOptions, 'settings' | 'state'> {
+  readonly createPublisher: CreatePublisher;
 }
 
 /** The MQTT connection of one host, as its settings come, change and go. */
@@ -33,8 +38,13 @@ export class Publishing {
     this.#options = options;
   }
 
+  /** Missing: there is none. */
+  get status(): BusStatus | undefined {
+    return this.#publisher?.status?.();
+  }
+
   /** Publishes by these settings from now on; the same ones leave the connection alone. */
-  async run(settings: MqttConfig | undefined): Promise<void> {
+  async run(settings: MqttConfig | undefined, state: string): Promise<void> {
     const wanted = JSON.stringify(settings) ?? '';
     if (this.#publisher !== undefined && wanted === this.#settings) return;
     const former = this.#publisher;
@@ -43,11 +53,11 @@ export class Publishing {
     if (settings === undefined || this.#closed || this.#publisher !== undefined) return;
     const { createPublisher, ...rest } = this.#options;
     try {
-      this.#publisher = createPublisher({ ...rest, settings });
+      this.#publisher = createPublisher({ ...rest, settings, state });
       this.#settings = wanted;
     } catch (error) {
       // Telling others is never worth more than the addresses.
-      rest.log('error', `mqtt of ${rest.node} is off: ${problemOf(error).message}`);
+      rest.log('error', `mqtt of ${rest.host.node} is off: ${problemOf(error).message}`);
     }
   }
 
