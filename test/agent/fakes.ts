@@ -213,6 +213,8 @@ export const idleAgent = (more: Partial<Agent> = {}): Agent => ({
   demote: async () => ({ node: 'a', changed: true, groups: [] }),
   restore: async () => ({ node: 'a', changed: true, groups: [] }),
   maintenance: async () => ({ node: 'a', changed: true, groups: [] }),
+  observe: async () => ({ node: 'a', changed: true, groups: [] }),
+  mode: async () => ({ node: 'a', changed: true, groups: [] }),
   advskew: async ({ group }) => ({ node: 'a', group, advskew: 7, configured: 0, role: 'MASTER' }),
   simulate: async () => undefined,
   watch: () => NEVER,
