@@ -1,7 +1,9 @@
 /** What may be shown of a carp-group: everything but its secrets. */
 import type { GroupConfig } from '../src/config/types.ts';
+import type { Problem } from '../src/ports/error.ts';
 import type { GroupView } from './board.ts';
 import type { Wanted } from './group-settings.ts';
+import { present } from './stored-values.ts';
 
 /** The settings of a group that are no secret. Of a system service none are known: ask for its status. */
 export type GroupSummary = Pick<
@@ -34,11 +36,13 @@ export interface GroupOverview {
   readonly settings?: GroupSummary;
   /** The last event and the present problem. Empty while nothing is known. */
   readonly view: GroupView;
+  /** Why nothing is published over MQTT, although it was wished. */
+  readonly mqttProblem?: Problem;
 }
 
 export const overviewOf = (wanted: Wanted, view: GroupView): GroupOverview => {
-  const { id, label, node, group, type } = wanted;
-  const named = { id, label, node, group, runs: type, view };
+  const { id, label, node, group, type, mqttProblem } = wanted;
+  const named = { id, label, node, group, runs: type, view, ...present('mqttProblem', mqttProblem) };
   switch (wanted.type) {
     case 'own': {
       const [config] = wanted.config.groups;
