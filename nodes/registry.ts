@@ -29,6 +29,7 @@ import {
   switchMap,
 } from 'rxjs';
 import type { SegmentUpdate } from '../src/agent/segment-updates.ts';
+import type { MetricsConfig } from '../src/config/types.ts';
 import type { Finding } from '../src/engine/mismatch.ts';
 import { CarpError, type Problem, problemOf } from '../src/ports/error.ts';
 import type { AgentLink, Agents, OwnAgent } from './agent-link.ts';
@@ -50,6 +51,8 @@ export interface RegistryOptions {
   readonly state: string;
   /** How long this Node-RED may be silent before its agent takes it to hang; in s, 0 = never. Default: 15. */
   readonly stallTimeout?: number | undefined;
+  /** Where the agent of this Node-RED answers who asks for metrics. Missing: nowhere. */
+  readonly metrics?: MetricsConfig | undefined;
   /** How long a group outlives its node when the flows do not start again. */
   readonly graceMs?: number;
   /** How long a node waits for the farewell of its group. */
@@ -107,6 +110,7 @@ interface Source {
 export const createRegistry = (options: RegistryOptions): Registry => {
   const { agents, events, state, graceMs = GRACE_MS, stopMs = STOP_MS } = options;
   const stalling = options.stallTimeout === undefined ? {} : { stallTimeout: options.stallTimeout };
+  const measuring = options.metrics === undefined ? {} : { metrics: options.metrics };
   const wanted = new Map<string, Wanted>();
   const watches = new Watches((wish) =>
     running$.pipe(
@@ -162,7 +166,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     configured = hosts;
     own.board.keep(plan.hosts.flatMap(({ node, groups }) => groups.map(({ name }) => ({ node, group: name }))));
     // Not awaited here: an agent that hangs must not keep anybody from stopping it.
-    configuring = own.link.configure({ state, hosts: plan.hosts, ...stalling }).catch((error: unknown) => {
+    configuring = own.link.configure({ state, hosts: plan.hosts, ...stalling, ...measuring }).catch((error: unknown) => {
       const problem = problemOf(error);
       // An agent that is not there is told when it has come, and says so itself.
       if (problem.code === 'CARP_NO_AGENT' || running$.value.plan !== plan) return;

@@ -1,6 +1,7 @@
 import { Ajv2020, type SchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import { CarpError, problemOf } from '../ports/error.ts';
+import { metrics } from '../config/schema-mqtt.ts';
 import { FOR_MS_MAX, WEIGHT_MAX } from './demotions.ts';
 import { refuseReserved } from './reserved-reasons.ts';
 import type {
@@ -88,6 +89,7 @@ const configure: SchemaObject = {
     state: { type: 'string', minLength: 1, maxLength: 4096 },
     stallTimeout: { type: 'number', minimum: 0, maximum: 86_400 },
     hosts: { type: 'array', maxItems: 1000, items: { type: 'object' } },
+    metrics: { ...metrics, required: ['address', 'port'] },
   },
   required: ['state', 'hosts'],
   additionalProperties: false,

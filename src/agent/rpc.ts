@@ -5,7 +5,7 @@
  * Over a socket each message is one line of JSON, of at most `MESSAGE_BYTES_MAX` bytes.
  */
 import { NotificationType, NotificationType0, RequestType, RequestType0 } from 'vscode-jsonrpc/node';
-import type { HostConfig } from '../config/types.ts';
+import type { HostConfig, MetricsConfig } from '../config/types.ts';
 import type { HandOverReceipt } from '../engine/host.ts';
 import type { Finding } from '../engine/mismatch.ts';
 import type { CarpEvent, HostStatus, PublicRole } from '../engine/status.ts';
@@ -44,6 +44,8 @@ export interface ConfigureParams {
    * Missing or 0: never.
    */
   readonly stallTimeout?: number;
+  /** Where metrics are answered, whatever the hosts say. Missing: where the first host wants them, if one does. */
+  readonly metrics?: MetricsConfig;
 }
 
 export interface GroupParams {

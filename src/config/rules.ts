@@ -5,6 +5,7 @@ import { hookAndTrackRules } from './command-rules.ts';
 import { dialectRules } from './dialect-rules.ts';
 import { error, type Finding, formatPath, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
+import { metricsRules } from './metrics-rules.ts';
 import { mqttRules } from './mqtt-rules.ts';
 import { nameRules } from './name-rules.ts';
 import { passwordRules, type Surroundings } from './secret-rules.ts';
@@ -114,6 +115,7 @@ export const rules = (config: Loose<HostConfig>, around: Surroundings): readonly
   return [
     ...nameRules(config.node, ['node']),
     ...(config.mqtt === undefined ? [] : mqttRules(config.mqtt, around)),
+    ...(config.metrics === undefined ? [] : metricsRules(config.metrics)),
     ...groups.flatMap(({ group, i }) => groupRules(group, ['groups', i], around)),
     ...clashes(groups.flatMap(({ group, i }) => claimsOf(group, i))),
   ];
