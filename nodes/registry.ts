@@ -166,13 +166,15 @@ export const createRegistry = (options: RegistryOptions): Registry => {
     configured = hosts;
     own.board.keep(plan.hosts.flatMap(({ node, groups }) => groups.map(({ name }) => ({ node, group: name }))));
     // Not awaited here: an agent that hangs must not keep anybody from stopping it.
-    configuring = own.link.configure({ state, hosts: plan.hosts, ...stalling, ...measuring }).catch((error: unknown) => {
-      const problem = problemOf(error);
-      // An agent that is not there is told when it has come, and says so itself.
-      if (problem.code === 'CARP_NO_AGENT' || running$.value.plan !== plan) return;
-      configured = '';
-      running$.next({ ...running$.value, plan: refusing(plan, problem) });
-    });
+    configuring = own.link
+      .configure({ state, hosts: plan.hosts, ...stalling, ...measuring })
+      .catch((error: unknown) => {
+        const problem = problemOf(error);
+        // An agent that is not there is told when it has come, and says so itself.
+        if (problem.code === 'CARP_NO_AGENT' || running$.value.plan !== plan) return;
+        configured = '';
+        running$.next({ ...running$.value, plan: refusing(plan, problem) });
+      });
   };
 
   const start = ({ execPath }: Plan): NonNullable<Running['own']> => {

@@ -1,7 +1,7 @@
 import { Ajv2020, type SchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
-import { CarpError, problemOf } from '../ports/error.ts';
 import { metrics } from '../config/schema-mqtt.ts';
+import { CarpError, problemOf } from '../ports/error.ts';
 import { FOR_MS_MAX, WEIGHT_MAX } from './demotions.ts';
 import { refuseReserved } from './reserved-reasons.ts';
 import type {
