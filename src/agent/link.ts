@@ -58,6 +58,7 @@ export interface AgentLink {
   readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  readonly observe: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
   readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
@@ -180,6 +181,7 @@ export const createLink = ({ attempt$, scheduler, wallClock, expected, welcome }
     demote: async (params) => required().demote(params),
     restore: async (params) => required().restore(params),
     maintenance: async (params) => required().maintenance(params),
+    observe: async (params) => required().observe(params),
     advskew: async (params) => required().advskew(params),
     watch: (params) => segments.watch(params),
     simulate: async (params) => required().simulate(params),

@@ -8,6 +8,7 @@ interface Reserved {
 /** Reasons that belong to the agent, which enters and clears them itself. */
 const RESERVED: readonly Reserved[] = [
   { pattern: /^maintenance$/, remedy: 'use: carp maintenance on, carp maintenance off' },
+  { pattern: /^observe$/, remedy: 'use: carp observe on, carp observe off' },
   { pattern: /^stalled$/, remedy: 'it ends when the program that the agent belongs to answers again' },
   { pattern: /^send-errors$/, remedy: 'it ends when the host can send again: `carp status` counts sendErrors' },
   {
@@ -24,7 +25,7 @@ export const refuseReserved = (reason: string): void => {
   if (reserved === undefined) return;
   throw new CarpError(
     'CARP_CONFIG',
-    `the reason "${reason}" belongs to the agent itself, as do maintenance, stalled, send-errors, address-failed, link-down … and track …`,
+    `the reason "${reason}" belongs to the agent itself, as do maintenance, observe, stalled, send-errors, address-failed, link-down … and track …`,
     { remedy: reserved.remedy },
   );
 };

@@ -49,6 +49,7 @@ export interface RpcClient {
   readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  readonly observe: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;
   /** Notices of it come from now on; each call makes the agent tell again how it stands. */
@@ -120,6 +121,7 @@ export const rpcClient = (connection: MessageConnection, end: () => void): RpcCl
     demote: (params) => call(() => connection.sendRequest(Rpc.demote, params)),
     restore: (params) => call(() => connection.sendRequest(Rpc.restore, params)),
     maintenance: (params) => call(() => connection.sendRequest(Rpc.maintenance, params)),
+    observe: (params) => call(() => connection.sendRequest(Rpc.observe, params)),
     advskew: (params) => call(() => connection.sendRequest(Rpc.advskew, params)),
     simulate: (params) => call(() => connection.sendRequest(Rpc.simulate, params)),
     watch: (params) => call(() => connection.sendRequest(Rpc.watch, params)),

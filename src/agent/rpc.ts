@@ -81,10 +81,13 @@ export interface RestoreParams extends HostParams {
   readonly group?: string;
 }
 
-/** A demotion of 240 that is stored: it outlives the agent and the machine, until it is switched off. */
+/**
+ * A mode that is stored: it outlives the agent and the machine, until it is switched off. `maintenance` is a demotion of
+ * 240; who is told to `observe` never becomes MASTER besides.
+ */
 export interface MaintenanceParams extends HostParams {
   readonly on: boolean;
-  /** Missing: the whole host; "off" then also ends the maintenance of its groups. */
+  /** Missing: the whole host; "off" then also ends that mode of its groups. */
   readonly group?: string;
 }
 
@@ -153,6 +156,7 @@ export const Rpc = {
   demote: new RequestType<DemoteParams, DemotionReceipt, RpcFailure>('demote'),
   restore: new RequestType<RestoreParams, DemotionReceipt, RpcFailure>('restore'),
   maintenance: new RequestType<MaintenanceParams, DemotionReceipt, RpcFailure>('maintenance'),
+  observe: new RequestType<MaintenanceParams, DemotionReceipt, RpcFailure>('observe'),
   advskew: new RequestType<AdvskewParams, AdvskewReceipt, RpcFailure>('advskew'),
   simulate: new RequestType<SimulateParams, void, RpcFailure>('simulate'),
   /**

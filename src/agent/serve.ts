@@ -56,6 +56,7 @@ export const serve = (connection: MessageConnection, { agent, caller }: ServeOpt
   connection.onRequest(Rpc.demote, (params) => answer(() => agent.demote(demoteParams(params))));
   connection.onRequest(Rpc.restore, (params) => answer(() => agent.restore(restoreParams(params))));
   connection.onRequest(Rpc.maintenance, (params) => answer(() => agent.maintenance(maintenanceParams(params))));
+  connection.onRequest(Rpc.observe, (params) => answer(() => agent.observe(maintenanceParams(params))));
   connection.onRequest(Rpc.advskew, (params) => answer(() => agent.advskew(advskewParams(params))));
   connection.onRequest(Rpc.simulate, (params) => answer(() => agent.simulate(simulateParams(params))));
   connection.onRequest(Rpc.watch, (params) => answer(() => segments.watch(watchParams(params))));

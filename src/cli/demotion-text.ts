@@ -10,5 +10,7 @@ export const outcomeLine = ({ group, previous, role, demotion, handedOver }: Dem
       `${group}: nobody took over, still MASTER as the last resort, demotion ${demotion}; ` +
       `when another host is there: carp hand-over ${group}`
     );
+  if (previous === 'MASTER' && role === 'BACKUP' && demotion >= HAND_OVER_WEIGHT)
+    return `${group}: nobody took over, and nobody holds its addresses now; ${role}, demotion ${demotion}`;
   return `${group}: ${role}, demotion ${demotion}`;
 };

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   'hand-over': () => import('./hand-over.ts'),
   import: () => import('./import.ts'),
   maintenance: () => import('./maintenance.ts'),
+  observe: () => import('./observe.ts'),
   restore: () => import('./restore.ts'),
   run: () => import('./run.ts'),
   status: () => import('./status.ts'),

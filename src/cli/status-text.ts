@@ -1,5 +1,6 @@
 import type { AgentStatus } from '../agent/rpc.ts';
 import type { MismatchEvent } from '../engine/mismatch.ts';
+import type { Mode } from '../engine/mode.ts';
 import type { CarpEvent, Counters, DemotionEntry, GroupStatus, PeerStatus } from '../engine/status.ts';
 
 const COLUMNS = 80;
@@ -32,6 +33,7 @@ const groupLines = (group: GroupStatus, { now, history = HISTORY_DEFAULT }: Stat
   ...(group.peers ?? []).flatMap((peer, i) => field(i === 0 ? 'hears' : '', hearsText(peer))),
   ...(group.intervalMs === 0 ? [] : field('interval', intervalText(group))),
   ...(group.configuredAdvskew === undefined ? [] : field('advskew', advskewText(group))),
+  ...modeLines(group),
   ...demotionLines(group, now),
   ...field('counters', countersText(group.counters)),
   ...(group.problem === undefined ? [] : field('problem', group.problem.message)),
@@ -68,6 +70,17 @@ const intervalText = ({ intervalMs, masterDownMs }: GroupStatus): string =>
 
 const advskewText = ({ advskew, configuredAdvskew }: GroupStatus): string =>
   `${advskew}, set by an operator; the configuration says ${configuredAdvskew}`;
+
+const MODE_TEXT: Readonly<Record<Mode, string | undefined>> = {
+  normal: undefined,
+  maintenance: 'maintenance: MASTER only as the last resort',
+  observe: 'observe: listens, and never becomes MASTER',
+};
+
+const modeLines = ({ mode = 'normal' }: GroupStatus): readonly string[] => {
+  const text = MODE_TEXT[mode];
+  return text === undefined ? [] : field('mode', text);
+};
 
 /** The sum with the first reason, which is most often the only one, then a line for each other. */
 const demotionLines = ({ demotion, ledger }: GroupStatus, now: Date): readonly string[] => {
