@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   decode: () => import('./decode.ts'),
   demote: () => import('./demote.ts'),
   doctor: () => import('./doctor.ts'),
+  fleet: () => import('./fleet.ts'),
   'hand-over': () => import('./hand-over.ts'),
   import: () => import('./import.ts'),
   maintenance: () => import('./maintenance.ts'),

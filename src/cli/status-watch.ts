@@ -20,6 +20,7 @@ import {
 import { connectService, type ServiceLink } from '../agent/client.ts';
 import type { AgentStatus } from '../agent/rpc.ts';
 import { type Problem, problemOf } from '../ports/error.ts';
+import { page, Screen } from './screen.ts';
 
 export interface WatchOptions {
   /** The agent's socket. */
@@ -36,15 +37,6 @@ type Seen = { readonly status: AgentStatus } | { readonly problem: Problem };
 const REFRESH_MS = 1000;
 /** Events that come together are one picture. */
 const TOGETHER_MS = 50;
-
-const Screen = {
-  hideCursor: '\u001b[?25l',
-  showCursor: '\u001b[?25h',
-  clear: '\u001b[2J',
-  home: '\u001b[H',
-  clearLine: '\u001b[K',
-  clearBelow: '\u001b[J',
-} as const;
 
 /** Shows the status until SIGINT or SIGTERM, also over restarts of the agent. */
 export const watchStatus = async ({ path, text, json, output = process.stdout }: WatchOptions): Promise<void> => {
@@ -110,12 +102,6 @@ const essence = (seen: Seen): string => {
       hints?.map(({ detail }) => detail),
     ]),
   ]);
-};
-
-const page = (lines: readonly string[], rows: number): string => {
-  // The last row stays free: a newline there would scroll. A terminal that does not know its size says 0.
-  const visible = rows > 1 ? lines.slice(0, rows - 1) : lines;
-  return `${Screen.home}${visible.map((line) => `${line}${Screen.clearLine}\n`).join('')}${Screen.clearBelow}`;
 };
 
 const block = (lines: readonly string[], json: boolean): string => `${lines.join('\n')}\n${json ? '' : '\n'}`;
