@@ -1,6 +1,6 @@
 /** What the editor asks the admin routes for, and what it gets. Both halves are compiled against it. */
 import type { DemotionReceipt, HandOverReceipt } from '../src/agent/rpc.ts';
-import type { GroupStatus } from '../src/engine/status.ts';
+import type { BusStatus, GroupStatus } from '../src/engine/status.ts';
 import type { Problem } from '../src/ports/error.ts';
 import type { GroupOverview } from './overview.ts';
 
@@ -15,6 +15,8 @@ export interface InterfaceInfo {
 export interface SidebarGroup extends GroupOverview {
   /** All that its agent knows. Missing while there is no answer: `view` has the last that was heard. */
   readonly status?: GroupStatus;
+  /** How its host stands with its MQTT broker. Missing: it has none, or there is no answer. */
+  readonly bus?: BusStatus;
 }
 
 /** `GET carp/status` */

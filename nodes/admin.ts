@@ -79,8 +79,11 @@ const statusOf = async (registry: Registry, ms: number): Promise<SidebarStatus> 
   const groups = await Promise.all(
     registry.overview().map(async (one): Promise<SidebarGroup> => {
       // Without an answer there is still the last that was heard, and its problem.
-      const status = await within(ms, registry.statusOf(one.id)).catch(() => undefined);
-      return status === undefined ? one : { ...one, status };
+      const asked = Promise.all([registry.statusOf(one.id), registry.busOf(one.id)]);
+      const answer = await within(ms, asked).catch(() => undefined);
+      if (answer === undefined) return one;
+      const [status, bus] = answer;
+      return { ...one, status, ...(bus === undefined ? {} : { bus }) };
     }),
   );
   return { groups, at: new Date().toISOString() };

@@ -11,10 +11,10 @@ export const agents = (log: NodeAPI['log']): Agents => {
       // What has a remedy is a problem, and the carp-group node tells it, once.
       const told = 'remedy' in fields ? 'debug' : level;
       const { node, group } = fields;
-      const who = typeof node === 'string' && typeof group === 'string' ? `${node} ${group}: ` : '';
+      const who = [node, group].filter((name) => typeof name === 'string' && !message.includes(name)).join(' ');
       // A service of another version may know other levels.
       const write = log[told] ?? log.info;
-      write.call(log, `[carp] ${who}${message}`);
+      write.call(log, `[carp] ${who === '' ? '' : `${who}: `}${message}`);
     });
     return link;
   };

@@ -6,7 +6,7 @@ import type {
   HandOverReceipt,
   SimulateParams,
 } from '../src/agent/rpc.ts';
-import type { GroupStatus } from '../src/engine/status.ts';
+import type { BusStatus, GroupStatus } from '../src/engine/status.ts';
 import { CarpError } from '../src/ports/error.ts';
 import type { AgentLink } from './agent-link.ts';
 
@@ -26,6 +26,8 @@ export interface Demotion {
 /** All take the id of a carp-group node. All @throws (reject) CarpError, CARP_NO_GROUP if that one does not run. */
 export interface GroupCommands {
   readonly statusOf: (id: string) => Promise<GroupStatus>;
+  /** How its host stands with its MQTT broker; undefined if it has none. */
+  readonly busOf: (id: string) => Promise<BusStatus | undefined>;
   readonly handOver: (id: string, force: boolean) => Promise<HandOverReceipt>;
   readonly maintenance: (id: string, on: boolean, scope: Scope) => Promise<DemotionReceipt>;
   readonly demote: (id: string, demotion: Demotion) => Promise<DemotionReceipt>;
@@ -55,6 +57,11 @@ export const groupCommands = (placeOf: (id: string) => Place): GroupCommands => 
       throw new CarpError('CARP_NO_GROUP', `the agent has no group "${place.group}" of node ${place.node}`, {
         remedy: 'it may be starting: try again; or see what the carp-group node says in the log',
       });
+    },
+    busOf: async (id) => {
+      const { link, node } = placeOf(id);
+      const { hosts } = await status(link);
+      return hosts.find((host) => host.node === node)?.bus;
     },
     handOver: async (id, force) => {
       const { link, node, group } = placeOf(id);

@@ -84,6 +84,7 @@ const factsOf = (card: Card): HTMLElement => {
             down: seconds(times.masterDownMs),
           }),
         ],
+    card.broker === undefined ? undefined : ['mqtt', brokerText(card.broker)],
     card.peers.length === 0 ? undefined : ['peers', el('ul', { class: 'carp-plain' }, ...card.peers.map(peerElement))],
   ];
   return el(
@@ -97,6 +98,9 @@ const masterText = ({ master }: Card): string => {
   if (master === undefined) return t('none.master');
   return master.self ? t('value.self', { address: master.address }) : master.address;
 };
+
+const brokerText = ({ url, connected }: NonNullable<Card['broker']>): string =>
+  connected ? url : t('value.unconnected', { url });
 
 const peerElement = ({ address, state, heardMs }: Peer): HTMLElement =>
   el(
@@ -183,7 +187,7 @@ const fold = (key: string, title: string, open: Set<string>, content: Node): HTM
 
 const warningElement = (warning: Warning, key: string, { copy }: CardActions): HTMLElement => {
   const { title, detail, remedy } = wordsOf(warning);
-  const grave = warning.type !== 'hint' && warning.type !== 'silent';
+  const grave = !HARMLESS.includes(warning.type);
   return el(
     'div',
     { class: `carp-warning ${grave ? 'carp-grave' : ''}`, role: 'note', 'data-warning': warning.type },
@@ -207,6 +211,9 @@ const warningElement = (warning: Warning, key: string, { copy }: CardActions): H
   );
 };
 
+/** The addresses are where they should be. */
+const HARMLESS: readonly Warning['type'][] = ['hint', 'silent', 'mqtt'];
+
 /** Who copies a remedy wants to run the command in it, if there is one between backquotes. */
 const commandIn = (remedy: string): string => /`([^`]+)`/.exec(remedy)?.[1] ?? remedy;
 
@@ -219,8 +226,7 @@ interface Words {
 const wordsOf = (warning: Warning): Words => {
   switch (warning.type) {
     case 'problem': {
-      const { code, message, remedy } = warning;
-      return { title: code, detail: message, ...(remedy === undefined ? {} : { remedy }) };
+      return { title: warning.code, detail: warning.message, ...remedyOf(warning) };
     }
     case 'split-brain':
       return {
@@ -234,10 +240,17 @@ const wordsOf = (warning: Warning): Words => {
         detail: warning.detail,
         remedy: warning.remedy,
       };
+    case 'mqtt':
+      return { title: t('warning.mqtt'), detail: warning.detail, ...remedyOf(warning) };
+    case 'alarm':
+      return { title: t('warning.alarm', { code: warning.code }), detail: warning.detail, ...remedyOf(warning) };
     case 'silent':
       return { title: t('warning.silent') };
   }
 };
+
+const remedyOf = ({ remedy }: { readonly remedy?: string }): Pick<Words, 'remedy'> =>
+  remedy === undefined ? {} : { remedy };
 
 const buttonsOf = (card: Card, { handOver, maintain, reveal, mayWrite }: CardActions): HTMLElement => {
   const answers = card.runs !== 'refused' && card.role !== undefined && card.role !== 'STOPPED';

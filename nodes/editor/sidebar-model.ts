@@ -11,6 +11,10 @@ export type Warning =
   | { readonly type: 'split-brain'; readonly others: readonly string[] }
   | { readonly type: 'mismatch'; readonly source: string; readonly detail: string; readonly remedy: string }
   | { readonly type: 'hint'; readonly source: string; readonly detail: string; readonly remedy: string }
+  /** What is told over MQTT does not reach the broker. No election depends on it. */
+  | { readonly type: 'mqtt'; readonly detail: string; readonly remedy?: string }
+  /** What the hosts of this group found out about each other on the bus, or that two hosts have one name. */
+  | { readonly type: 'alarm'; readonly code: string; readonly detail: string; readonly remedy?: string }
   /** The agent does not answer; what is shown is the last that was heard. */
   | { readonly type: 'silent' };
 
@@ -48,6 +52,7 @@ export interface Card {
   /** The last transitions, newest first. */
   readonly timeline: readonly CarpEvent[];
   readonly counters?: Counters;
+  readonly broker?: { readonly url: string; readonly connected: boolean };
   readonly warnings: readonly Warning[];
 }
 
@@ -80,6 +85,7 @@ const cardOf = (one: SidebarGroup, all: readonly SidebarGroup[]): Card => {
     peers: peersOf(one),
     timeline: (status?.history ?? []).slice(0, TIMELINE_MAX),
     ...present('counters', status?.counters),
+    ...present('broker', one.bus && { url: one.bus.broker, connected: one.bus.connected }),
     warnings: warningsOf(one, all),
   };
 };
@@ -126,11 +132,25 @@ const warningsOf = (one: SidebarGroup, all: readonly SidebarGroup[]): readonly W
       ({ source, detail, remedy }) => ({ type: 'mismatch', source, detail, remedy }) as const,
     ),
     ...(status?.hints ?? []).map(({ source, detail, remedy }) => ({ type: 'hint', source, detail, remedy }) as const),
+    ...busWarnings(one),
     ...(status === undefined && problem === undefined && view.event !== undefined && runs !== 'refused'
       ? [{ type: 'silent' } as const]
       : []),
   ];
 };
+
+/** Settings that cannot be used come first: without them there is no connection that could have troubles. */
+const busWarnings = ({ group, mqttProblem, bus }: SidebarGroup): readonly Warning[] => [
+  ...(mqttProblem === undefined
+    ? []
+    : [{ type: 'mqtt', detail: mqttProblem.message, ...present('remedy', mqttProblem.remedy) } as const]),
+  ...(bus?.problem === undefined || bus.connected ? [] : [{ type: 'mqtt', detail: bus.problem } as const]),
+  ...(bus?.troubles ?? [])
+    .filter((trouble) => trouble.group === undefined || trouble.group === group)
+    .map(
+      ({ code, message, remedy }) => ({ type: 'alarm', code, detail: message, ...present('remedy', remedy) }) as const,
+    ),
+];
 
 /**
  * Who is MASTER beside this host: those whose signature it refuses, because whoever sends adverts believes to be MASTER

@@ -187,9 +187,9 @@ describe('the sidebar', () => {
     assert.ok(keys.length > 30);
     const dynamic = [
       ...['own', 'service', 'refused', 'simulated'].map((word) => `runs.${word}`),
-      ...['addresses', 'since', 'master', 'interval', 'peers'].map((word) => `fact.${word}`),
+      ...['addresses', 'since', 'master', 'interval', 'mqtt', 'peers'].map((word) => `fact.${word}`),
       ...['master', 'was-master', 'refused'].map((word) => `peer.${word}`),
-      ...['mismatch', 'hint', 'silent', 'split-brain'].map((word) => `warning.${word}`),
+      ...['mismatch', 'hint', 'silent', 'split-brain', 'mqtt', 'alarm'].map((word) => `warning.${word}`),
     ];
     assert.deepEqual(
       [...keys, ...dynamic].filter((key) => typeof textAt(`x/carp-sidebar:carp-sidebar.${key}`) !== 'string'),

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { SidebarGroup } from '../../nodes/admin-api.ts';
 import { cardsOf, clockOf } from '../../nodes/editor/sidebar-model.ts';
 import type { MismatchEvent } from '../../src/engine/mismatch.ts';
-import type { GroupStatus } from '../../src/engine/status.ts';
+import type { BusStatus, GroupStatus } from '../../src/engine/status.ts';
 import { eventOf } from './fakes.ts';
 
 const counters = {
@@ -178,5 +178,55 @@ test('a duration is a clock, with the days before it', () => {
     const [backup] = cardsOf([group('rpi1', { status: statusOf('rpi1', 'BACKUP') })]);
     assert.equal(stopped?.times, undefined);
     assert.deepEqual(backup?.times, { intervalMs: 1000, masterDownMs: 3000, advskew: 0 });
+  });
+});
+
+describe('MQTT on a card', () => {
+  const bus = (more: Partial<BusStatus> = {}): BusStatus => ({
+    broker: 'mqtts://broker:8883',
+    connected: true,
+    queued: 0,
+    dropped: 0,
+    troubles: [],
+    ...more,
+  });
+  const status = statusOf('rpi1', 'MASTER');
+
+  test('is not there where the host has no broker', () => {
+    assert.equal(only(group('rpi1', { status })).broker, undefined);
+  });
+
+  test('names the broker, and whether there is a connection', () => {
+    const card = only(group('rpi1', { status, bus: bus() }));
+    assert.deepEqual(card.broker, { url: 'mqtts://broker:8883', connected: true });
+    assert.deepEqual(card.warnings, []);
+  });
+
+  test('says why there is no connection, and no longer when there is one', () => {
+    const problem = 'no connection to mqtts://broker:8883: is a broker running?';
+    const away = only(group('rpi1', { status, bus: bus({ connected: false, problem }) }));
+    assert.deepEqual(away.warnings, [{ type: 'mqtt', detail: problem }]);
+    assert.deepEqual(warnings(group('rpi1', { status, bus: bus({ problem }) })), []);
+    // It is being connected, and nothing is wrong yet.
+    assert.deepEqual(warnings(group('rpi1', { status, bus: bus({ connected: false }) })), []);
+  });
+
+  test('says what is wrong with the settings of the carp-mqtt node', () => {
+    const mqttProblem = { code: 'CARP_CONFIG', message: 'no broker is chosen', remedy: 'choose one' } as const;
+    assert.deepEqual(only(group('rpi1', { status, mqttProblem })).warnings, [
+      { type: 'mqtt', detail: 'no broker is chosen', remedy: 'choose one' },
+    ]);
+  });
+
+  test('tells the alarms of this group and of the host, and not those of another group', () => {
+    const troubles = [
+      { code: 'duplicate-node', message: 'two hosts are called rpi1', remedy: 'rename one' },
+      { code: 'two-masters', group: 'plant', message: 'rpi1 and rpi2 are MASTER' },
+      { code: 'no-master', group: 'office', message: 'nobody is MASTER' },
+    ];
+    assert.deepEqual(only(group('rpi1', { status, bus: bus({ troubles }) })).warnings, [
+      { type: 'alarm', code: 'duplicate-node', detail: 'two hosts are called rpi1', remedy: 'rename one' },
+      { type: 'alarm', code: 'two-masters', detail: 'rpi1 and rpi2 are MASTER' },
+    ]);
   });
 });
