@@ -151,14 +151,12 @@ export interface TlsListener {
   readonly broker: Issued;
   /** Clients have to show a certificate of this authority. */
   readonly requireCertificate?: boolean;
-  readonly tlsVersion?: 'tlsv1.2' | 'tlsv1.3';
 }
 
 /** Lines for a listener in mosquitto.conf. */
-export const tlsLines = ({ authority, broker, requireCertificate, tlsVersion }: TlsListener): readonly string[] => [
+export const tlsLines = ({ authority, broker, requireCertificate }: TlsListener): readonly string[] => [
   `cafile ${authority.caFile}`,
   `certfile ${broker.certFile}`,
   `keyfile ${broker.keyFile}`,
   ...(requireCertificate === true ? ['require_certificate true', `crlfile ${authority.crlFile}`] : []),
-  ...(tlsVersion === undefined ? [] : [`tls_version ${tlsVersion}`]),
 ];

@@ -44,7 +44,36 @@ export const mqttFailure = (error: unknown): MqttFailure => {
 
 const codeOf = (error: unknown): string | number | undefined => {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  if (error.code === 'EPROTO' && error instanceof Error) return handshakeCode(error.message);
   return typeof error.code === 'string' || typeof error.code === 'number' ? error.code : undefined;
+};
+
+/** During the handshake, what OpenSSL says is in the message alone; afterwards there is a code. */
+const handshakeCode = (message: string): string => {
+  const alert = /SSL alert number (?<number>\d+)/.exec(message)?.groups?.['number'];
+  const name = ALERT_NUMBERS[Number(alert)];
+  if (name !== undefined) return `ERR_SSL_ALERT_${name}`;
+  const reason = HANDSHAKE_REASONS.find((words) => message.includes(words));
+  return reason === undefined ? 'EPROTO' : `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`;
+};
+
+const HANDSHAKE_REASONS = ['wrong version number', 'packet length too long', 'unsupported protocol'];
+
+/** RFC 8446, 6. */
+const ALERT_NUMBERS: Readonly<Record<number, string>> = {
+  40: 'HANDSHAKE_FAILURE',
+  42: 'BAD_CERTIFICATE',
+  43: 'UNSUPPORTED_CERTIFICATE',
+  44: 'CERTIFICATE_REVOKED',
+  45: 'CERTIFICATE_EXPIRED',
+  46: 'CERTIFICATE_UNKNOWN',
+  48: 'UNKNOWN_CA',
+  49: 'ACCESS_DENIED',
+  51: 'DECRYPT_ERROR',
+  70: 'PROTOCOL_VERSION',
+  112: 'UNRECOGNIZED_NAME',
+  116: 'CERTIFICATE_REQUIRED',
+  120: 'NO_APPLICATION_PROTOCOL',
 };
 
 const MESSAGE_MAX = 160;
@@ -57,13 +86,14 @@ const messageOf = (error: unknown): string | undefined => {
 };
 
 const wordsOf = (code: string): string | undefined => {
-  const alert = /^ERR_SSL_.*_ALERT_(?<name>\w+)$/.exec(code)?.groups?.['name'];
+  const alert = /^ERR_SSL_.*ALERT_(?<name>\w+)$/.exec(code)?.groups?.['name'];
   return SYSTEM[code] ?? (alert === undefined ? undefined : alertText(alert));
 };
 
 const NAME = 'check the host name in mqtt.url';
 const ROUTE = 'check the network';
 const PLAIN = 'is the port one for TLS? If not, use mqtt:// in mqtt.url';
+const SERVER_NAME = 'the broker does not know the server name; check mqtt.tls.serverName, or the host in mqtt.url';
 const UNTRUSTED =
   'the certificate of the broker is not trusted; give the CA that signed it in mqtt.tls.caFile, with the certificates in between';
 
@@ -76,12 +106,12 @@ const SYSTEM: Readonly<Record<string, string>> = {
   EHOSTUNREACH: `the host cannot be reached (EHOSTUNREACH); ${ROUTE}`,
   ENETUNREACH: `the network cannot be reached (ENETUNREACH); ${ROUTE}`,
   ETIMEDOUT: 'the host does not answer (ETIMEDOUT); check the network and the firewall of the broker',
-  EPROTO: `the answer is not TLS; ${PLAIN}`,
+  EPROTO: `the handshake of TLS failed; ${PLAIN}, and let both speak TLS 1.2 or 1.3`,
   ERR_SSL_WRONG_VERSION_NUMBER: `the answer is not TLS; ${PLAIN}`,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: `the answer is not TLS; ${PLAIN}`,
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the broker only speaks an outdated version of TLS; let it speak 1.2 or 1.3',
   ERR_SSL_NO_CIPHERS_AVAILABLE: 'broker and host have no cipher in common; let the broker use those of TLS 1.2 or 1.3',
-  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: 'the broker knows no such server name; check mqtt.tls.serverName',
+  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: SERVER_NAME,
   CERT_HAS_EXPIRED: 'the certificate of the broker has expired; renew it, and check the clock of this host',
   CERT_NOT_YET_VALID: 'the certificate of the broker is not valid yet; check the clocks of this host and of the broker',
   CERT_REVOKED: 'the certificate of the broker has been revoked; give the broker another one',
@@ -113,6 +143,7 @@ const ALERTS: Readonly<Record<string, string>> = {
   ACCESS_DENIED: 'the broker refuses the certificate of this host (mqtt.tls.certFile); check what it lets in',
   HANDSHAKE_FAILURE: 'broker and host do not agree on TLS; does the broker want a certificate (mqtt.tls.certFile)?',
   PROTOCOL_VERSION: 'the broker wants another version of TLS; let it speak 1.2 or 1.3',
+  UNRECOGNIZED_NAME: SERVER_NAME,
   NO_APPLICATION_PROTOCOL: 'the broker does not know the protocol in mqtt.tls.alpn; correct or remove it',
 };
 
