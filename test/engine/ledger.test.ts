@@ -50,9 +50,34 @@ test('an entry with a time ends by itself', () => {
     ledger.demote({ reason: 'warming up', weight: 10, scope: { of: 'host' }, forMs: 30 });
     assert.equal(ledger.entriesOf({ name: 'a' })[0]?.until, '1970-01-01T00:00:00.030Z');
     expectObservable(ledger.sums({ name: 'a' }), '50ms !').toBe('a 29ms b', {
-      a: { demotion: 10, reason: 'demoted' },
-      b: { demotion: 0, reason: 'demoted' },
+      a: { demotion: 10, observing: false, reason: 'demoted' },
+      b: { demotion: 0, observing: false, reason: 'demoted' },
     });
+  });
+});
+
+test('an entry that says so makes all whom it concerns observe, until the last of them is cleared', () => {
+  virtually((_helpers, scheduler) => {
+    const ledger = new Ledger(scheduler, clock);
+    const told: string[] = [];
+    ledger
+      .sums({ name: 'a', sync: 'site' })
+      .subscribe(({ demotion, observing, reason }) => told.push(`${demotion} ${observing} ${reason}`));
+    const [host, other] = [{ of: 'host' }, { of: 'group', name: 'b', sync: 'site' }] as const;
+    ledger.demote({ reason: 'observe', weight: 240, observes: true, scope: other });
+    ledger.demote({ reason: 'observe', weight: 240, observes: true, scope: host });
+    ledger.restore('observe', other);
+    // The same sum: what changes is what it means.
+    ledger.demote({ reason: 'observe', weight: 240, scope: host });
+    ledger.restore('observe', host);
+    assert.deepEqual(told, [
+      '0 false demoted',
+      '240 true forced',
+      '480 true forced',
+      '240 true forced',
+      '240 false demoted',
+      '0 false demoted',
+    ]);
   });
 });
 

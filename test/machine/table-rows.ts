@@ -6,6 +6,8 @@
  * The host has rank 1/100 and address 192.0.2.20; a BACKUP follows 192.0.2.1, which has rank 1/150.
  */
 const LISTEN = '-advert, -hold, -stagger, -bowOut, -release, masterDown+3391';
+/** The same with a demotion of 240. */
+const LISTEN_DEMOTED = '-advert, -hold, -stagger, -bowOut, -release, masterDown+3938';
 const CLAIM = '-masterDown, -stagger, -preempt, claim 1/100, hold+3';
 /** A claim that asks whether anybody has a fresh counter: it stands for an interval of the MASTER, and 20 ms. */
 const CHALLENGE = '-masterDown, -stagger, -preempt, claim 1/100, hold+1606';
@@ -21,14 +23,14 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     'STOPPED: INIT>STOPPED (stop), finish': 'stop',
   },
   listening: {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer advert; timer hold; timer stagger; timer preempt; timer bowOut; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; ' +
       'hand over; hand over by force',
@@ -44,7 +46,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'listening, extended': {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer advert; timer hold; timer stagger; timer preempt; timer bowOut; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; ' +
       'hand over; hand over by force',
@@ -60,7 +62,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   draining: {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; demoted by 240; hand over; ' +
       'hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
@@ -76,7 +78,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'draining, extended': {
     'BACKUP: nothing':
       'ready; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; demoted by 240; hand over; ' +
       'hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
@@ -93,7 +95,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
@@ -107,7 +109,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: bow-out, ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
@@ -120,7 +122,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'inheriting, last look before the farewell': {
     'BACKUP: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
@@ -136,7 +138,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (forced)`]: 'disabled',
@@ -147,7 +149,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   'inheriting, last look before the claim': {
     'BACKUP: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: ${DISARM_ALL}, disinherit, BACKUP>INIT (link-down)`]: 'link down',
@@ -161,7 +163,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'BACKUP: nothing':
       'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
       'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer bowOut; drained; drained, 3 lost; drained, 2 replayed; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240; ' +
       'hand over; hand over by force',
@@ -181,6 +183,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`INIT: bow-out, ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
     [`BACKUP: -preempt, ${LISTEN}`]: 'better; tie, lower; tie, own address',
     'BACKUP: drain': 'timer hold',
+    [`BACKUP: bow-out, ${LISTEN_DEMOTED}`]: 'told to observe',
     'STOPPED: -masterDown, -hold, -stagger, -preempt, bow-out, BACKUP>STOPPED (stop), finish': 'stop',
   },
   'claiming, last look': {
@@ -193,6 +196,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`INIT: bow-out, ${DISARM_ALL}, BACKUP>INIT (forced)`]: 'disabled',
     [`BACKUP: -preempt, ${LISTEN}`]: 'better; tie, lower; tie, own address',
     'BACKUP: drain': 'timer hold',
+    [`BACKUP: bow-out, ${LISTEN_DEMOTED}`]: 'told to observe',
     'BACKUP: take': 'drained; drained, 3 lost; drained, 2 replayed',
     'STOPPED: -masterDown, -hold, -stagger, -preempt, bow-out, BACKUP>STOPPED (stop), finish': 'stop',
   },
@@ -208,6 +212,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     [`BACKUP: release, -preempt, ${LISTEN}`]: 'better; tie, lower; tie, own address',
     'MASTER: announce, BACKUP>MASTER (master-timeout), advert+400': 'taken',
     [`BACKUP: bow-out, ${LISTEN}`]: 'failed',
+    [`BACKUP: release, bow-out, ${LISTEN_DEMOTED}`]: 'told to observe',
     'STOPPED: -masterDown, -hold, -stagger, -preempt, bow-out, release, BACKUP>STOPPED (stop), finish': 'stop',
   },
   master: {
@@ -225,14 +230,14 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: -advert, -bowOut, -release, release, hush, drain': 'lapsed',
     'MASTER: regular 1/50, advert+1195.313': 'advskew 50',
     'MASTER: regular 1/150, advert+1585.938': 'demoted by 50',
-    'MASTER: -advert, bow-out, bowOut+1500': 'demoted by 240; hand over; hand over by force',
+    'MASTER: -advert, bow-out, bowOut+1500': 'demoted by 240; told to observe; hand over; hand over by force',
     'MASTER: -advert, bow-out, bowOut+1000': 'stop',
   },
   'bowing-out': {
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), nobody took over, released`]: 'link down',
@@ -247,7 +252,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; better; worse; too slow; tie, lower; tie, higher; tie, own address; bow-out of the followed; ' +
       'bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; timer preempt; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer bowOut; drained; drained, 3 lost; drained, 2 replayed; taken; failed; demoted by 50; demoted by 240; ' +
       'hand over; ' +
       'hand over by force; stop',
@@ -261,7 +266,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force; stop',
     [`STOPPED: release, hush, ${DISARM_ALL}, MASTER>STOPPED (stop), finish, nobody took over, released`]:
@@ -274,7 +279,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
       'timer stagger; timer preempt; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; ' +
       'demoted by 240; hand over; hand over by force',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down), nobody took over, released`]: 'link down',
@@ -288,7 +293,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   recovering: {
     'MASTER: nothing':
       'ready; bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'timer stagger; timer preempt; timer bowOut; timer release; taken; failed; lost; lapsed; demoted by 50; ' +
       'demoted by 240',
     [`INIT: release, hush, ${DISARM_ALL}, MASTER>INIT (link-down)`]: 'link down',
@@ -306,7 +311,7 @@ export const ROWS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
       'bow-out of the followed; bow-out of a stranger; timer masterDown; timer advert; timer hold; timer stagger; ' +
       'timer preempt; timer bowOut; timer release; drained; drained, 3 lost; drained, 2 replayed; taken; failed; ' +
       'lost; lapsed; ' +
-      'advskew 50; advskew of the settings; ' +
+      'advskew 50; advskew of the settings; told to observe; ' +
       'demoted by 50; demoted by 240; hand over; hand over by force; stop',
   },
 };

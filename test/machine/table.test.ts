@@ -91,7 +91,11 @@ const EVENTS: { readonly [Type in MachineEvent['type']]: Readonly<Record<string,
   addressesFailed: { failed: { type: 'addressesFailed', detail: '', at } },
   addressesLost: { lost: { type: 'addressesLost', detail: '', at } },
   leaseLapsed: { lapsed: { type: 'leaseLapsed', detail: '', at } },
-  demotionChanged: { 'demoted by 50': event.demoted(50, NOW), 'demoted by 240': event.demoted(240, NOW) },
+  demotionChanged: {
+    'demoted by 50': event.demoted(50, NOW),
+    'demoted by 240': event.demoted(240, NOW),
+    'told to observe': event.observe(NOW),
+  },
   advskewChanged: { 'advskew 50': event.advskew(50, NOW), 'advskew of the settings': event.advskew(undefined, NOW) },
   handOverRequested: { 'hand over': event.handOver(NOW), 'hand over by force': event.handOver(NOW, true) },
   stopRequested: { stop: event.stop(NOW) },
@@ -126,6 +130,9 @@ const outcome = (phase: Phase, what: MachineEvent): string => {
   return `${after.phase.name === 'stopped' ? 'STOPPED' : roleOf(after)}: ${done === '' ? 'nothing' : done}`;
 };
 
+/** What somebody who observes does of all that he could do. */
+const CLAIMS = new Set(['claiming', 'taking', 'master']);
+
 describe('a phase and an event', () => {
   for (const [name, phase] of phases)
     test(`${name}: every event has the expected role and effects, and no row is missing`, () => {
@@ -137,6 +144,22 @@ describe('a phase and an event', () => {
       const actual = events.map(([one, what]) => [one, outcome(phase, what)] as const);
       assert.deepEqual(Object.fromEntries(actual), Object.fromEntries(expected));
     });
+
+  test('whatever the phase, nothing makes a host that observes claim, take addresses, or stay MASTER', () => {
+    for (const [name, phase] of phases)
+      for (const [said, what] of events) {
+        // This is how it would no longer observe.
+        if (what.type === 'demotionChanged') continue;
+        const [observing] = transition(stateIn(phase), event.observe(NOW), settings);
+        const [after, effects] = transition(observing, what, settings);
+        const where = `${name}, ${said}`;
+        assert.ok(!CLAIMS.has(after.phase.name), where);
+        for (const { type } of effects) assert.ok(type !== 'takeAddresses' && type !== 'startAnnouncing', where);
+        if (after.phase.name === 'bowing-out') assert.notEqual(after.phase.ending, 'stay', where);
+        for (const effect of effects)
+          if (effect.type === 'sendAdvert') assert.ok(effect.kind === 'bow-out' || effect.kind === 'yield', where);
+      }
+  });
 
   test('no row is about a phase that does not exist', () => {
     assert.deepEqual(

@@ -79,6 +79,14 @@ export const event = {
     reason: 'demoted',
     at: millis(at),
   }),
+  /** Or no longer. */
+  observe: (at: number, observing = true): MachineEvent => ({
+    type: 'demotionChanged',
+    demotion: observing ? 240 : 0,
+    observing,
+    reason: 'forced',
+    at: millis(at),
+  }),
   advskew: (advskew: number | undefined, at: number): MachineEvent => ({
     type: 'advskewChanged',
     advskew: advskew === undefined ? undefined : advSkew(advskew),
