@@ -108,21 +108,25 @@ export const readAdvskew: Read<number> = (payload) => {
 };
 
 export const readInfo: Read<NodeInfo> = json(
-  object({
-    node: name,
-    instance: name,
-    startedAt: time,
-    at: time,
-    version: name,
-    hostname: name,
-    commands: listOf(name, 32),
-    groups: listOf(
-      object({ group: name, vhid, interface: name, sync: name, advbase: byte, deadratio: byte, fingerprint: name }, [
-        'sync',
-      ]),
-      1024,
-    ),
-  }),
+  object(
+    {
+      node: name,
+      instance: name,
+      startedAt: time,
+      at: time,
+      version: name,
+      hostname: name,
+      commands: listOf(name, 32),
+      alarms: { type: 'boolean', const: false },
+      groups: listOf(
+        object({ group: name, vhid, interface: name, sync: name, advbase: byte, deadratio: byte, fingerprint: name }, [
+          'sync',
+        ]),
+        1024,
+      ),
+    },
+    ['alarms'],
+  ),
 );
 
 export const readState: Read<HeardState> = json(

@@ -12,6 +12,8 @@ export interface NodeInfo {
   readonly hostname: string;
   /** Commands that are obeyed. */
   readonly commands: readonly string[];
+  /** This host compares nothing and writes no alarms; others do. */
+  readonly alarms?: false;
   readonly groups: readonly NodeInfoGroup[];
 }
 

@@ -72,7 +72,11 @@ export const presencePart =
       if (twins.size >= TWINS_MAX) return;
       twins.set(twin.instance, { ...twin, heardAt: now() });
       settle();
-      log('error', `mqtt: ${duplicate(twin)}`, { node: scope.node, remedy: REMEDY, code: 'duplicate-node' });
+      log('error', `mqtt of ${scope.node}: ${duplicate(twin)}`, {
+        node: scope.node,
+        remedy: REMEDY,
+        code: 'duplicate-node',
+      });
       // It hears who else is here, and what it has written over is put right.
       if (!aside) {
         repeat();
@@ -103,7 +107,9 @@ export const presencePart =
         const twin = twins.get(instance);
         twins.delete(instance);
         if (twin !== undefined)
-          log('info', `mqtt: ${twin.hostname} no longer calls itself ${scope.node}`, { node: scope.node });
+          log('info', `mqtt of ${scope.node}: ${twin.hostname} no longer calls itself ${scope.node}`, {
+            node: scope.node,
+          });
       }
       const before = aside;
       settle();
@@ -160,6 +166,7 @@ const infoOf = ({ host, scope, settings }: PartContext): Omit<NodeInfo, 'at'> =>
   version: host.version,
   hostname: hostname(),
   commands: commandsOf(settings),
+  ...(settings.alarms ? {} : { alarms: false }),
   groups: host.groups().map((group) => ({
     group: group.group,
     vhid: group.vhid,

@@ -1,0 +1,220 @@
+import type { PublicRole } from '../../engine/status.ts';
+import { advertInterval, effectiveSkew, masterDownTime } from '../../protocol/timing.ts';
+import { advBase, advSkew, toExactMillis } from '../../protocol/units.ts';
+import { Instances } from './alarm-instances.ts';
+import type { GroupSight, MasterSight, MemberSight, PeerSight, SyncSight } from './alarm-sight.ts';
+import type { HeardState } from './bus-payloads.ts';
+import { BusView } from './bus-view.ts';
+import type { BusMember, BusMessage, Heard } from './bus-view-types.ts';
+import type { NodeInfoGroup, PeerReport } from './payloads.ts';
+import { placeOf } from './topics.ts';
+
+export interface LookoutOptions {
+  readonly base: string;
+  /** What was said longer ago does not count: the broker has dropped it (MQTT 5), or should have. In ms. */
+  readonly staleMs: number;
+  /** Of other groups nothing is kept. */
+  readonly isWatched: (group: string) => boolean;
+}
+
+/** What is remembered of a member beyond what it says now. */
+interface Standing {
+  role: PublicRole;
+  roleSince: number;
+  saidAt?: number;
+  master?: MasterSight;
+}
+
+/** deadratio where a host has not told its own. */
+const DEADRATIO = 3;
+
+/** Sees what the hosts of the watched groups say on the bus, and remembers since when. Times are monotonic, in ms. */
+export class Lookout {
+  readonly #options: LookoutOptions;
+  readonly #view: BusView;
+  readonly #instances: Instances;
+  /** By group, then by node. */
+  readonly #standings = new Map<string, Map<string, Standing>>();
+  readonly #onlineSince = new Map<string, number>();
+
+  constructor(options: LookoutOptions) {
+    this.#options = options;
+    this.#view = new BusView(options.base);
+    this.#instances = new Instances(options.staleMs);
+  }
+
+  /**
+   * A new connection: what is there is told anew. Since when hosts have been what they are is remembered, so that what is
+   * there unchanged does not look new.
+   */
+  begin(): void {
+    this.#view.clear();
+    this.#onlineSince.clear();
+  }
+
+  /** Takes in a message. Returns the group that it is about; `undefined` if it is about none, or about all of a node. */
+  heard(message: BusMessage, now: number): string | undefined {
+    const place = placeOf(this.#options.base, message.topic);
+    if (place === undefined || (place.type !== 'node' && !this.#options.isWatched(place.group))) return undefined;
+    const change = this.#view.apply(message, now);
+    if (change === undefined) return undefined;
+    if (place.type === 'node') {
+      if (place.leaf === 'status') this.#noteStatus(place.node, now);
+      else this.#noteInfo(place.node, message.retain, now);
+      return undefined;
+    }
+    if (place.leaf === 'state') this.#noteState({ ...place, isLive: !message.retain, now });
+    return place.group;
+  }
+
+  /** Who says what is wrong with a group, as far as that was said. */
+  alarmOf(group: string) {
+    return this.#view.groups.get(group)?.alarm?.value;
+  }
+
+  /** Online hosts that say that they have this group, and whether they watch over it, by name. */
+  watchersOf(group: string): readonly string[] {
+    return [...this.#view.nodes.values()]
+      .filter(({ node }) => this.#view.statusOf(node) === 'online')
+      .filter(({ info }) => info?.value.alarms !== false && info?.value.groups.some((one) => one.group === group))
+      .map(({ node }) => node)
+      .sort();
+  }
+
+  /** A group as it is now. */
+  sightOf(group: string, now: number): GroupSight {
+    const members = this.#view.groups.get(group)?.members ?? new Map<string, BusMember>();
+    this.#forgetOthers(group, members);
+    const present = [...members.values()].flatMap((member): readonly MemberSight[] => {
+      const state = this.#present(member, now);
+      const standing = this.#standings.get(group)?.get(member.node);
+      return state === undefined || standing === undefined ? [] : [this.#memberSight({ member, state, standing, now })];
+    });
+    present.sort((a, b) => (a.node < b.node ? -1 : 1));
+    const isHere = (node: string): boolean => present.some((member) => member.node === node);
+    return { group, now, members: present, duplicates: this.#instances.duplicates(now).filter(isHere) };
+  }
+
+  /** What an online host has said lately. */
+  #present({ node, state }: BusMember, now: number): HeardState | undefined {
+    return state !== undefined && this.#view.statusOf(node) === 'online' && this.#isFresh(state, now)
+      ? state.value
+      : undefined;
+  }
+
+  #isFresh({ heardAt }: Heard<unknown>, now: number): boolean {
+    return now - heardAt <= this.#options.staleMs;
+  }
+
+  #memberSight({
+    member,
+    state,
+    standing,
+    now,
+  }: {
+    readonly member: BusMember;
+    readonly state: HeardState;
+    readonly standing: Standing;
+    readonly now: number;
+  }): MemberSight {
+    const { node, peers } = member;
+    const info = this.#infoOf(node, state.group);
+    const { role, roleSince, saidAt, master } = standing;
+    const sync = info?.sync === undefined ? undefined : this.#syncSight(node, info.sync, now);
+    return {
+      node,
+      role,
+      roleSince: Math.max(roleSince, this.#onlineSince.get(node) ?? roleSince),
+      ...(saidAt === undefined ? {} : { saidAt }),
+      isStarting: role === 'INIT' && state.reason === 'startup',
+      intervalMs: intervalMs(state),
+      downMs: downMs(state, info),
+      ...(master === undefined ? {} : { master }),
+      peers: [...peers.values()].filter((peer) => this.#isFresh(peer, now)).map(peerSight),
+      vhid: state.vhid,
+      ...(info === undefined || info.vhid !== state.vhid ? {} : { fingerprint: info.fingerprint }),
+      ...(sync === undefined ? {} : { sync }),
+    };
+  }
+
+  #infoOf(node: string, group: string): NodeInfoGroup | undefined {
+    return this.#view.nodes.get(node)?.info?.value.groups.find((one) => one.group === group);
+  }
+
+  #syncSight(node: string, name: string, now: number): SyncSight {
+    const groups = this.#view.nodes.get(node)?.info?.value.groups ?? [];
+    return {
+      name,
+      groups: groups
+        .filter(({ sync }) => sync === name)
+        .flatMap((info) => {
+          const member = this.#view.groups.get(info.group)?.members.get(node);
+          const state = member === undefined ? undefined : this.#present(member, now);
+          return state === undefined ? [] : [{ group: info.group, role: state.role, downMs: downMs(state, info) }];
+        }),
+    };
+  }
+
+  #noteStatus(node: string, now: number): void {
+    if (this.#view.statusOf(node) !== 'online') this.#onlineSince.delete(node);
+    else if (!this.#onlineSince.has(node)) this.#onlineSince.set(node, now);
+  }
+
+  #noteInfo(node: string, retained: boolean, now: number): void {
+    const info = this.#view.nodes.get(node)?.info?.value;
+    if (info !== undefined && !retained) this.#instances.heard(node, info.instance, now);
+  }
+
+  #noteState({
+    group,
+    node,
+    isLive,
+    now,
+  }: {
+    readonly group: string;
+    readonly node: string;
+    readonly isLive: boolean;
+    readonly now: number;
+  }): void {
+    const state = this.#view.groups.get(group)?.members.get(node)?.state?.value;
+    const standings = this.#standings.get(group) ?? new Map<string, Standing>();
+    this.#standings.set(group, standings);
+    if (state === undefined) {
+      standings.delete(node);
+      return;
+    }
+    const { role, master } = state;
+    const standing = standings.get(node) ?? { role, roleSince: now };
+    standings.set(node, standing);
+    if (standing.role !== role) Object.assign(standing, { role, roleSince: now });
+    if (isLive) standing.saidAt = now;
+    if (master === undefined) delete standing.master;
+    else if (standing.master?.address !== master.address || standing.master.self !== master.self)
+      standing.master = { ...master, since: now };
+  }
+
+  /** Bounded by the view: whoever is no longer there is forgotten. */
+  #forgetOthers(group: string, members: ReadonlyMap<string, BusMember>): void {
+    const standings = this.#standings.get(group);
+    for (const node of standings?.keys() ?? []) if (members.get(node)?.state === undefined) standings?.delete(node);
+    if (standings?.size === 0) this.#standings.delete(group);
+  }
+}
+
+const peerSight = ({ value, heardAt }: Heard<PeerReport>): PeerSight => {
+  const { address, state, rival, lastHeard, at } = value;
+  return {
+    address,
+    advertises: state === 'advertising',
+    isRival: rival === true,
+    // Both times are of one clock: how long it had been quiet needs no comparison of clocks.
+    heardAt: heardAt - Math.max(0, Date.parse(at) - Date.parse(lastHeard)),
+  };
+};
+
+const skewOf = ({ advskew, demotion }: HeardState) => effectiveSkew(advSkew(advskew), demotion);
+
+const intervalMs = (state: HeardState): number => toExactMillis(advertInterval(advBase(state.advbase), skewOf(state)));
+
+const downMs = (state: HeardState, info: NodeInfoGroup | undefined): number =>
+  toExactMillis(masterDownTime(advBase(state.advbase), skewOf(state), info?.deadratio ?? DEADRATIO));

@@ -1,0 +1,36 @@
+/** What the rules of alarms share. */
+import type { GroupSight, MemberSight } from './alarm-sight.ts';
+import type { AlarmCode } from './payloads.ts';
+
+/** Something that is wrong now; an alarm if it lasts. */
+export interface Suspicion {
+  readonly code: AlarmCode;
+  readonly nodes: readonly string[];
+  /** What is wrong, without a full stop. */
+  readonly what: string;
+  readonly remedy: string;
+  /** How long it may last without being an alarm, in ms. */
+  readonly patienceMs: number;
+}
+
+/** What a rule finds in a group now. */
+export type Rule = (sight: GroupSight) => readonly Suspicion[];
+
+/** With subsecond intervals the bus is slower than the wire, and a glance of `TICK_MS` more precise than it needs to be. */
+const INTERVAL_MS_MIN = 500;
+/** One interval of the group: of its slowest host, without what its skew adds, which is less than a second. In ms. */
+export const groupInterval = ({ members }: GroupSight): number =>
+  Math.max(INTERVAL_MS_MIN, ...members.map(({ intervalMs }) => wholeSeconds(intervalMs)));
+
+/** Whether two hosts can understand each other at all. */
+export const speakTheSame = (a: MemberSight, b: MemberSight): boolean =>
+  a.vhid === b.vhid && (a.fingerprint === undefined || b.fingerprint === undefined || a.fingerprint === b.fingerprint);
+
+type Named = { readonly node: string };
+
+export const namesOf = (members: readonly Named[]): string => sortedNames(members).join(' and ');
+
+export const sortedNames = (members: readonly Named[]): readonly string[] =>
+  [...new Set(members.map(({ node }) => node))].sort();
+
+export const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
