@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { Subject } from 'rxjs';
+import type { BusHost } from '../../src/adapters/mqtt/part.ts';
 import { createMqttPublisher, type MqttPublisher } from '../../src/adapters/mqtt/publisher.ts';
 import type { MqttConfig } from '../../src/config/types.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
+import { busGroup, busHost } from '../support/bus-host.ts';
 import { mqttSettings } from '../support/mqtt-settings.ts';
 import {
   freePort,
@@ -26,6 +28,11 @@ const ROLE = 'carp/plant/node/rpi1/role';
 const ROLE_OF_LAB = 'carp/lab/node/rpi1/role';
 const STATE = 'carp/plant/node/rpi1/state';
 const EVENT = 'carp/plant/node/rpi1/event';
+const INFO = 'carp/node/rpi1/info';
+const MASTER = 'carp/plant/master';
+const MODE = 'carp/plant/node/rpi1/mode';
+const ADVSKEW = 'carp/plant/node/rpi1/advskew';
+const VIP = 'carp/plant/node/rpi1/vip/192.0.2.100';
 
 /** Undone after each test, last first, also when it failed. */
 const undo: (() => unknown)[] = [];
@@ -43,18 +50,33 @@ interface TestHost {
   readonly lines: readonly string[];
 }
 
+type Snapshots = () => readonly CarpEvent[];
+
+/** What it can tell of is what it is configured to run. */
+const groupsIn = (snapshots: Snapshots): readonly string[] => {
+  try {
+    const groups = snapshots().map(({ group }) => group);
+    return groups.length === 0 ? ['plant'] : groups;
+  } catch {
+    return ['plant'];
+  }
+};
+
 const publishTo = (
   url: string,
-  { snapshots = () => [], ...settings }: Partial<MqttConfig> & { snapshots?: () => readonly CarpEvent[] } = {},
+  {
+    snapshots = () => [],
+    host,
+    ...settings
+  }: Partial<MqttConfig> & { snapshots?: Snapshots; host?: Partial<BusHost> } = {},
 ): TestHost => {
   const events$ = new Subject<CarpEvent>();
   const lines: string[] = [];
   const publisher = createMqttPublisher({
     settings: mqttSettings({ url, ...settings }),
-    node: 'rpi1',
+    host: busHost({ snapshots, groups: () => groupsIn(snapshots).map((group) => busGroup(group)), ...host }),
     machineId: '01234567',
     events$,
-    snapshots,
     log: (level, message, fields) => lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),
   });
   undo.push(() => publisher.kill());
@@ -89,36 +111,45 @@ for (const { name, skip, start, protocol } of brokers) {
       assert.match(host.lines[0] ?? '', new RegExp(`"protocol":"${protocol}"`));
     });
 
-    test('a transition is published as role, state and event, in this order', async () => {
+    test('a transition is published as role, state, master, what else has changed, and the event, in this order', async () => {
       const { url } = await broker();
       const ears = await listener(url);
       const { events$ } = publishTo(url);
       await until('the birth is heard', () => ears.last(STATUS) === 'online');
-      const event = carpEvent({ role: 'MASTER', seq: 2 });
+      const event = carpEvent({ role: 'MASTER', seq: 2, master: { address: '192.0.2.11', self: true } });
       events$.next(event);
       await until('the event is heard', () => ears.last(EVENT) !== undefined);
       assert.deepEqual(
         ears.heard.map(({ topic }) => topic),
-        [STATUS, ROLE, STATE, EVENT],
+        [STATUS, INFO, ROLE, STATE, MASTER, MODE, ADVSKEW, VIP, EVENT],
       );
       assert.equal(ears.last(ROLE), 'MASTER');
+      assert.equal(ears.last(VIP), 'held');
       assert.deepEqual(JSON.parse(ears.last(STATE) ?? ''), event);
-      assert.deepEqual(JSON.parse(ears.last(EVENT) ?? ''), event);
+      assert.deepEqual(JSON.parse(ears.last(EVENT) ?? ''), { event_type: 'became_master', ...event });
+      assert.deepEqual(JSON.parse(ears.last(MASTER) ?? ''), {
+        node: 'rpi1',
+        address: '192.0.2.11',
+        vhid: 10,
+        since: event.at,
+        at: event.at,
+        seq: 2,
+      });
     });
 
-    test('who comes later finds status, role and state, but no event', async () => {
+    test('who comes later finds everything that is, and nothing of what happened', async () => {
       const { url } = await broker();
       const early = await listener(url);
       const { events$ } = publishTo(url);
       events$.next(carpEvent());
       await until('the event is heard', () => early.last(EVENT) !== undefined);
       const late = await listener(url);
-      await until('three messages are heard', () => late.heard.length >= 3);
-      assert.deepEqual(late.heard.map(({ topic, retain }) => `${topic} ${retain}`).sort(), [
-        `${STATUS} true`,
-        `${ROLE} true`,
-        `${STATE} true`,
-      ]);
+      const retained = [STATUS, INFO, ROLE, STATE, MASTER, MODE, ADVSKEW, VIP];
+      await until('all of it is heard', () => late.heard.length >= retained.length);
+      assert.deepEqual(
+        late.heard.map(({ topic, retain }) => `${topic} ${retain}`).sort(),
+        retained.map((topic) => `${topic} true`).sort(),
+      );
     });
 
     test('the broker says offline when the publisher is killed, and the role it cannot take back stays', async () => {
@@ -152,7 +183,17 @@ for (const { name, skip, start, protocol } of brokers) {
       await until('offline is heard', () => ears.last(STATUS) === 'offline');
       assert.deepEqual(
         ears.heard.map(({ topic, payload }) => (payload.startsWith('{') ? topic : `${topic} ${payload}`)),
-        [`${STATUS} online`, `${ROLE} STOPPED`, STATE, EVENT, `${STATUS} offline`],
+        [
+          `${STATUS} online`,
+          INFO,
+          `${ROLE} STOPPED`,
+          STATE,
+          `${MODE} normal`,
+          `${ADVSKEW} 0`,
+          `${VIP} absent`,
+          EVENT,
+          `${STATUS} offline`,
+        ],
       );
       assert.deepEqual(
         lines.filter((line) => line.startsWith('warn')),
@@ -175,7 +216,7 @@ for (const { name, skip, start, protocol } of brokers) {
       const began = performance.now();
       for (let seq = 1; seq <= 5000; seq += 1)
         host.events$.next(carpEvent({ seq, role: seq % 2 ? 'MASTER' : 'BACKUP' }));
-      assert.ok(performance.now() - began < 1000, 'the caller does not wait for the broker');
+      assert.ok(performance.now() - began < 10_000, 'the caller does not wait for the broker');
       wire.unblock();
       const heardEvent = (seq: number): boolean =>
         ears.heard.some(({ topic, payload }) => topic === EVENT && JSON.parse(payload).seq === seq);
@@ -233,7 +274,7 @@ describe('Mosquitto', { skip: needsMosquitto }, () => {
     }
     using(await startMosquitto({ port }), (it) => it.stop());
     await until('the last event is heard', () => ears.heard.filter(({ topic }) => topic === EVENT).length === 3);
-    assert.match(warnings(host).at(-1) ?? '', /^warn mqtt: connected again to/);
+    assert.match(warnings(host).at(-1) ?? '', /^warn mqtt of rpi1: connected again to/);
     assert.deepEqual(
       ears.heard.filter(({ topic }) => topic === EVENT).map(({ payload }) => JSON.parse(payload).seq),
       [2, 3, 4],
@@ -256,7 +297,11 @@ describe('Mosquitto', { skip: needsMosquitto }, () => {
     writeFileSync(passwordFile, `${user.password}\n`);
     await until('the birth is heard', () => ears.last(STATUS) === 'online');
     assert.equal(warnings(host).length, 2, host.lines.join('\n'));
-    assert.match(warnings(host)[1] ?? '', /mqtt: connected to/, 'whoever read the warning reads that it is over');
+    assert.match(
+      warnings(host)[1] ?? '',
+      /mqtt of rpi1: connected to/,
+      'whoever read the warning reads that it is over',
+    );
     assert.match(warnings(host)[0] ?? '', /Not authorized.*check mqtt\.username and mqtt\.passwordFile/);
     assert.doesNotMatch(host.lines.join('\n'), /battery|staple|correct|horse|url-secret/);
   });
@@ -316,7 +361,10 @@ test('a broker that is not there is said once, whatever happens in the engine, a
   await host.publisher.close();
   assert.ok(Date.now() - began < 500);
   assert.equal(host.lines.length, 2, host.lines.join('\n'));
-  assert.match(host.lines[0] ?? '', /no connection to mqtt:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*is a broker running/);
+  assert.match(
+    host.lines[0] ?? '',
+    /no connection to mqtt:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*is the broker running/,
+  );
   assert.match(host.lines[1] ?? '', /2000 transitions were dropped/);
 });
 
@@ -337,7 +385,7 @@ test('something that is not a broker, TLS that is none, and a missing password f
   ] as const) {
     const host = publishTo(url, settings);
     await until(`${url} is complained about`, () => host.lines.length > 0);
-    assert.match(host.lines[0] ?? '', /^warn mqtt: no connection to/, url);
+    assert.match(host.lines[0] ?? '', /^warn mqtt of rpi1: no connection to/, url);
     host.publisher.kill();
   }
 });

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Subject } from 'rxjs';
 import { EVENTS_KEPT_MAX, lazyPublisher } from '../../src/agent/lazy-publisher.ts';
-import type { PublishingOptions } from '../../src/agent/publishing.ts';
+import type { CreatePublisher as Create } from '../../src/agent/publishing.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
+import { busHost } from '../support/bus-host.ts';
 import { mqttSettings } from '../support/mqtt-settings.ts';
-
-type Create = PublishingOptions['createPublisher'];
 
 const settings = mqttSettings({ url: 'mqtt://127.0.0.1:9' });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -32,7 +31,13 @@ const bench = () => {
     };
   };
   const log = (_level: string, message: string): void => void said.push(message);
-  const publisher = lazyPublisher(() => library, { settings, node: 'a', events$, snapshots: () => [], log });
+  const publisher = lazyPublisher(() => library, {
+    settings,
+    host: busHost({ node: 'a' }),
+    state: '/nowhere',
+    events$,
+    log,
+  });
   const happen = (seq: number): void => events$.next({ seq } as CarpEvent);
   return {
     publisher,

@@ -16,15 +16,15 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
   const masters = new Map<string, string>();
   let begunAt: number | undefined;
 
-  let before = new Set<string>();
+  let spokenOf = new Set<string>();
   /** Groups that were removed a moment ago, and when: their last words may still come. */
   const gone = new Map<string, number>();
 
   const noteRemoved = (): void => {
     const configured = new Set(host.groups().map(({ group }) => group));
-    for (const group of before) if (!configured.has(group)) gone.set(group, now());
+    for (const group of spokenOf) if (!configured.has(group)) gone.set(group, now());
     for (const [group, since] of gone) if (configured.has(group) || now() - since > LAST_WORDS_MS) gone.delete(group);
-    before = configured;
+    spokenOf = configured;
   };
 
   const tidy = (): void => {
@@ -60,6 +60,7 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
       begunAt = now();
     },
     event: ({ group, role }) => {
+      spokenOf.add(group);
       if (role === 'MASTER') masters.set(group, scope.node);
     },
     heard: ({ topic, payload, retain }) => {

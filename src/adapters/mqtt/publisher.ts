@@ -134,7 +134,12 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     client = connected;
     connectedAt = performance.now();
     const { version } = brokers.current;
-    const refused = ({ text }: MqttFailure): void => say(`${broker()} refuses what is published: ${text}`);
+    const refusals = new Set<unknown>();
+    const refused = ({ code, text }: MqttFailure, topic: string): void => {
+      if (refusals.has(code)) return;
+      refusals.add(code);
+      say(`${broker()} refuses what is published: ${text} (first on ${topic})`);
+    };
     const hearing$ = hear({
       client: connected,
       version,
@@ -156,9 +161,13 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
 
   const begin = (version: number): void => {
     // Whoever read that something is wrong reads as well that it is over.
-    log(said === undefined ? 'info' : 'warn', `mqtt: connected ${wasConnected ? 'again ' : ''}to ${broker()}`, {
-      ...fields({ protocol: version === 5 ? '5' : '3.1.1', clientId: clientId() }),
-    });
+    log(
+      said === undefined ? 'info' : 'warn',
+      `mqtt of ${host.node}: connected ${wasConnected ? 'again ' : ''}to ${broker()}`,
+      {
+        ...fields({ protocol: version === 5 ? '5' : '3.1.1', clientId: clientId() }),
+      },
+    );
     said = undefined;
     wasConnected = true;
     outbox.begin();
@@ -198,7 +207,11 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   const sayDropped = (): void => {
     const dropped = outbox.takeDropped();
     if (dropped > 0)
-      log('warn', `mqtt: ${dropped} transitions were dropped while ${broker()} was away or slow`, fields({ dropped }));
+      log(
+        'warn',
+        `mqtt of ${host.node}: ${dropped} transitions were dropped while ${broker()} was away or slow`,
+        fields({ dropped }),
+      );
   };
 
   const ended = new Subject<void>();

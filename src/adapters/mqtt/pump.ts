@@ -24,7 +24,7 @@ export interface PumpOptions {
   /** Something was put into the outbox. */
   readonly news$: Observable<void>;
   /** The broker does not want a message (its access rules, usually). It is not offered again. */
-  readonly refused: (failure: MqttFailure) => void;
+  readonly refused: (failure: MqttFailure, topic: string) => void;
 }
 
 /**
@@ -51,7 +51,7 @@ export const pump = ({ client, version, outbox, news$, refused }: PumpOptions): 
       const { topic, payload, retain, qos } = outgoing;
       const properties = propertiesOf(outgoing);
       if (Buffer.byteLength(payload) + PACKET_OVERHEAD + topic.length > largest) {
-        refused({ code: undefined, text: `${topic} has ${payload.length} characters, more than the broker takes` });
+        refused({ code: 'too-large', text: `${payload.length} characters are more than it takes` }, topic);
         return;
       }
       underway.add(outgoing);
@@ -61,7 +61,7 @@ export const pump = ({ client, version, outbox, news$, refused }: PumpOptions): 
           const failure = mqttFailure(error);
           // Without a reason code of the broker it is the connection that failed, and its end is reported elsewhere.
           if (typeof failure.code !== 'number') return;
-          refused({ ...failure, text: `${failure.text} (${topic})` });
+          refused(failure, topic);
         }
         underway.delete(outgoing);
         if (outgoing.last === true) subscriber.complete();
