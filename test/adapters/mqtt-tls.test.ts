@@ -13,7 +13,8 @@ import {
   type TestAuthority,
   tlsLines,
 } from '../support/mqtt-tls.ts';
-import { freePort, needsMosquitto, startMosquitto, type TestBroker } from './mqtt-brokers.ts';
+import { until } from '../support/wait.ts';
+import { answers, freePort, needsMosquitto, startMosquitto, type TestBroker } from './mqtt-brokers.ts';
 
 const LOCALHOST = { name: 'localhost' } as const;
 
@@ -243,6 +244,7 @@ describe('a connection with TLS', { skip: needsOpenssl }, () => {
       const lines = tlsLines({ authority, broker: authority.issue(LOCALHOST) });
       const listener = [`listener ${web} 127.0.0.1`, 'socket_domain ipv4', 'protocol websockets', ...lines];
       const { port } = await mosquitto(false, listener);
+      await until('the listener for WebSockets', 15_000, () => answers(web));
       return { raw: port, web };
     };
 
