@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { VirtualAction, VirtualTimeScheduler } from 'rxjs';
 import { createMemoryLan } from '../../src/adapters/memory/lan.ts';
-import type { Agent } from '../../src/agent/agent.ts';
+import type { Agent, AgentOptions } from '../../src/agent/agent.ts';
 import { createLocks } from '../../src/agent/locks.ts';
 import type { DemotionReceipt } from '../../src/agent/rpc.ts';
 import { memorySurroundings } from '../../src/agent/surroundings.ts';
@@ -40,14 +40,14 @@ const STEP_MS = 1;
 /** Real time: the disk may be slow. */
 const ANSWER_MS_MAX = 30_000;
 
-export const simulatedAgent = (): SimulatedAgent => {
+export const simulatedAgent = (more: Pick<AgentOptions, 'serveMetrics'> = {}): SimulatedAgent => {
   const scheduler = new VirtualTimeScheduler(VirtualAction, 0);
   const wallClock = (): Date => new Date(Date.UTC(2026, 10, 22, 12) + scheduler.now());
   const basics = { scheduler, wallClock, log: () => undefined };
   const real = noSurroundings(new CarpError('CARP_NO_TRANSPORT', 'only simulated hosts here'));
   const memory = memorySurroundings(createMemoryLan(scheduler), basics);
   const world = createWorld({ memory, real, locks: createLocks() });
-  const { agent, logged } = stage({ scheduler, wallClock, world, createHost });
+  const { agent, logged } = stage({ scheduler, wallClock, world, createHost, ...more });
 
   const pass = async (ms: number): Promise<void> => {
     scheduler.maxFrames = scheduler.frame + ms;
