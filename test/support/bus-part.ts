@@ -1,5 +1,13 @@
 /** One part of the connection to a bus, with a voice that notes what it says, and a clock that is moved by hand. */
-import type { BusHost, CreatePart, Keeping, Part, PartContext, Voice } from '../../src/adapters/mqtt/part.ts';
+import type {
+  Announcement,
+  BusHost,
+  CreatePart,
+  Keeping,
+  Part,
+  PartContext,
+  Voice,
+} from '../../src/adapters/mqtt/part.ts';
 import type { MqttSettings } from '../../src/adapters/mqtt/settings.ts';
 import type { BusTrouble } from '../../src/engine/status.ts';
 import { mqttSettings } from './mqtt-settings.ts';
@@ -12,6 +20,7 @@ export interface NotedVoice extends Voice {
   readonly cleared: readonly string[];
   readonly left: readonly string[];
   readonly repeated: readonly string[];
+  readonly told: readonly Announcement[];
 }
 
 export interface PartOnBus {
@@ -47,12 +56,14 @@ export const busPart = (
   const cleared: string[] = [];
   const left: string[] = [];
   const repeated: string[] = [];
+  const told: Announcement[] = [];
   const voice: NotedVoice = {
     payloads,
     keepings,
     cleared,
     left,
     repeated,
+    told,
     keep: (topic, payload, keeping = {}) => {
       payloads.set(topic, payload);
       keepings.push({ ...keeping, topic, payload });
@@ -71,7 +82,7 @@ export const busPart = (
       return meant.length;
     },
     kept: () => [...payloads.keys()],
-    tell: notImplemented,
+    tell: (announcement) => void told.push(announcement),
     dropped: () => 0,
     connected: () => connected,
   };
