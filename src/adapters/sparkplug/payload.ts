@@ -34,7 +34,7 @@ interface PayloadModule {
   readonly get: (namespace: string) => PayloadCodec | null;
 }
 
-/** Not an import: that would fail where the module is missing, and cost 20 ms where nobody publishes Sparkplug. */
+/** Not an import: that would fail where the module is missing, and takes time where nobody publishes Sparkplug. */
 const requirePayload = (): PayloadModule => createRequire(import.meta.url)('sparkplug-payload');
 
 /** @throws CarpError CARP_FAILED, with the command that installs it */
