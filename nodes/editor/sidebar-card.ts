@@ -225,9 +225,8 @@ interface Words {
 
 const wordsOf = (warning: Warning): Words => {
   switch (warning.type) {
-    case 'problem': {
+    case 'problem':
       return { title: warning.code, detail: warning.message, ...remedyOf(warning) };
-    }
     case 'split-brain':
       return {
         title: t('warning.split-brain'),
