@@ -25,7 +25,7 @@ export interface MaintenanceEntry {
 
 /** Lives as long as its agent. Changes are worked off one after the other. */
 export interface MaintenanceStore {
-  /** What is stored for this host. */
+  /** What is stored for this host: the same list until something changes. */
   readonly of: (node: string) => readonly MaintenanceEntry[];
   /**
    * Reads this folder, if it is another one than before; who is in maintenance already stays there. Never rejects.
@@ -73,12 +73,26 @@ export interface MaintenanceStoreOptions {
 export const createMaintenanceStore = ({ wallClock, log }: MaintenanceStoreOptions): MaintenanceStore => {
   let folder: string | undefined;
   let entries: readonly MaintenanceEntry[] = [];
+  const byNode = new Map<string, readonly MaintenanceEntry[]>();
   let last: Promise<unknown> = Promise.resolve();
 
   const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
     const done = last.then(work);
     last = done.catch(() => undefined);
     return done;
+  };
+
+  const keep = (next: readonly MaintenanceEntry[]): void => {
+    entries = next;
+    byNode.clear();
+  };
+
+  const of = (node: string): readonly MaintenanceEntry[] => {
+    const known = byNode.get(node);
+    if (known !== undefined) return known;
+    const found = entries.filter((entry) => entry.node === node);
+    byNode.set(node, found);
+    return found;
   };
 
   const openFolder = async (next: string, nodes: readonly string[]): Promise<void> => {
@@ -89,7 +103,7 @@ export const createMaintenanceStore = ({ wallClock, log }: MaintenanceStoreOptio
     const found = await read(file);
     const since = wallClock().toISOString();
     const stored = found.type === 'entries' ? found.entries : nodes.map((node) => ({ node, since }));
-    entries = [...stored, ...carried.filter((entry) => !stored.some((other) => isSame(entry, other)))];
+    keep([...stored, ...carried.filter((entry) => !stored.some((other) => isSame(entry, other)))]);
     if (found.type !== 'entries')
       log('error', `${file} ${found.why}; to be safe, all hosts here are taken to be in maintenance`, {
         remedy: 'when they may serve again: carp maintenance off',
@@ -113,7 +127,7 @@ export const createMaintenanceStore = ({ wallClock, log }: MaintenanceStoreOptio
     } catch (error) {
       throw notStored(folder, error);
     }
-    entries = next;
+    keep(next);
     return true;
   };
 
@@ -140,7 +154,7 @@ export const createMaintenanceStore = ({ wallClock, log }: MaintenanceStoreOptio
   };
 
   return {
-    of: (node) => entries.filter((entry) => entry.node === node),
+    of,
     open: (next, nodes) => inTurn(() => openFolder(next, nodes)),
     set: (change) => inTurn(() => set(change)),
     put: (order) => inTurn(() => put(order)),

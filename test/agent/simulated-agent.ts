@@ -40,7 +40,9 @@ const STEP_MS = 1;
 /** Real time: the disk may be slow. */
 const ANSWER_MS_MAX = 30_000;
 
-export const simulatedAgent = (more: Pick<AgentOptions, 'serveMetrics'> = {}): SimulatedAgent => {
+export const simulatedAgent = (
+  more: Partial<Pick<AgentOptions, 'serveMetrics' | 'createPublisher'>> = {},
+): SimulatedAgent => {
   const scheduler = new VirtualTimeScheduler(VirtualAction, 0);
   const wallClock = (): Date => new Date(Date.UTC(2026, 10, 22, 12) + scheduler.now());
   const basics = { scheduler, wallClock, log: () => undefined };
