@@ -2,7 +2,6 @@ import { constants, setPriority } from 'node:os';
 import { defer, from, switchMap } from 'rxjs';
 import { createMemoryLan } from '../adapters/memory/lan.ts';
 import { wallClock } from '../adapters/node/clock.ts';
-import { machineId } from '../adapters/node/machine-id.ts';
 import { monotonicScheduler } from '../adapters/node/scheduler.ts';
 import { configFailure, parseConfig } from '../config/parse.ts';
 import { hostSettings } from '../config/settings.ts';
@@ -12,9 +11,9 @@ import type { Environment } from '../ports/environment.ts';
 import type { Log } from '../ports/log.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { lazyPublisher } from './lazy-publisher.ts';
+import { loadPublishers } from './load-publishers.ts';
 import { createLocks } from './locks.ts';
 import type { Serve } from './metrics.ts';
-import type { CreatePublisher } from './publishing.ts';
 import { linuxSurroundings, memorySurroundings } from './surroundings.ts';
 import { packageVersion } from './version.ts';
 import { createWorld } from './world.ts';
@@ -36,7 +35,7 @@ export const composeAgent = ({ log, adapt = (environment) => environment }: Comp
     wallClock,
     scheduler,
     createHost,
-    createPublisher: (options) => lazyPublisher(loadMqtt, options),
+    createPublisher: (options) => lazyPublisher(loadPublishers, options),
     serveMetrics,
     settingsOf: hostSettings,
     parseHost,
@@ -55,13 +54,7 @@ export const composeAgent = ({ log, adapt = (environment) => environment }: Comp
   };
 };
 
-/** Most hosts have no broker, and the library takes its time: it is loaded by the first host that has one. */
-const loadMqtt = async (): Promise<CreatePublisher> => {
-  const { createMqttPublisher } = await import('../adapters/mqtt/publisher.ts');
-  return (options) => createMqttPublisher({ ...options, machineId: machineId() });
-};
-
-/** Nor are there metrics on most of them. */
+/** Most hosts have no metrics: the server is loaded by the first that has. */
 const serveMetrics: Serve = (...what) =>
   defer(() => from(import('../adapters/metrics/server.ts'))).pipe(switchMap(({ serving }) => serving(...what)));
 

@@ -1,7 +1,7 @@
 import type { AgentStatus } from '../agent/rpc.ts';
 import type { MismatchEvent } from '../engine/mismatch.ts';
 import type { Mode } from '../engine/mode.ts';
-import type { CarpEvent, Counters, DemotionEntry, GroupStatus, PeerStatus } from '../engine/status.ts';
+import type { BusStatus, CarpEvent, Counters, DemotionEntry, GroupStatus, PeerStatus } from '../engine/status.ts';
 
 const COLUMNS = 80;
 const LABEL = 14;
@@ -19,8 +19,23 @@ export const statusLines = ({ version, pid, hosts }: AgentStatus, view: StatusVi
   const groups = hosts.flatMap((host) => host.groups);
   const blocks = groups.flatMap((group, i) => [...(i === 0 ? [] : ['']), ...groupLines(group, view)]);
   const nothing = `no groups (agent ${version}, pid ${pid})`;
-  return blocks.length === 0 ? [nothing] : blocks;
+  const buses = hosts.flatMap(({ node, bus }) => (bus === undefined ? [] : busLines(node, bus)));
+  return [...(blocks.length === 0 ? [nothing] : blocks), ...(buses.length === 0 ? [] : ['', ...buses])];
 };
+
+const busLines = (
+  node: string,
+  { broker, connected, problem, queued, dropped, troubles }: BusStatus,
+): readonly string[] => [
+  printable(`mqtt  of ${node}`),
+  ...field('broker', `${broker}, ${connected ? 'connected' : 'not connected'}`),
+  ...(problem === undefined ? [] : field('problem', problem)),
+  ...(queued === 0 && dropped === 0 ? [] : field('queue', `${queued} wait, ${dropped} events were dropped`)),
+  ...troubles.flatMap(({ code, group, message, remedy }) => [
+    ...field('alarm', `${code}${group === undefined ? '' : ` in ${group}`}: ${message}`),
+    ...(remedy === undefined ? [] : field('try', remedy)),
+  ]),
+];
 
 const groupLines = (group: GroupStatus, { now, history = HISTORY_DEFAULT }: StatusView): readonly string[] => [
   printable(`${group.group}  ${group.vhid}@${group.interface}  on ${group.node}`),

@@ -43,6 +43,14 @@ test('no line is wider than 80 columns, and control characters do not reach the 
   for (const line of shown) assert.ok(line.length <= 80 && !/\p{Cc}/u.test(line), line);
 });
 
+test('a mode is shown where there is one, with what it means', () => {
+  const shown = (mode: 'normal' | 'maintenance' | 'observe') =>
+    lines(statusOf('rpi1', 'plant', { mode })).filter((line) => line.startsWith('  mode'));
+  assert.deepEqual(shown('normal'), []);
+  assert.deepEqual(shown('maintenance'), ['  mode          maintenance: MASTER only as the last resort']);
+  assert.deepEqual(shown('observe'), ['  mode          observe: listens, and never becomes MASTER']);
+});
+
 test('demotion is shown with the reasons that make it up, since when, and until when', () => {
   const since = '2026-11-22T12:00:00.123Z';
   const ledger = [
@@ -115,5 +123,27 @@ test('whom a group hears is one line each, with rank, silence, and whether it gi
     '                192.0.2.13 advbase 1 advskew 0, and does not give way: does it',
     '                hear this host?',
     '                192.0.2.14 advbase 1 advskew 0, silent for 3 h',
+  ]);
+});
+
+test('a broker is shown with what waits for it, why it cannot be reached, and what is wrong on the bus', () => {
+  const bus = {
+    broker: 'mqtts://broker:8883',
+    connected: false,
+    problem: 'no connection to mqtts://broker:8883: nobody listens there',
+    queued: 12,
+    dropped: 3,
+    troubles: [{ code: 'different-addresses', group: 'plant', message: 'rpi1 and rpi2 have different addresses' }],
+  };
+  const hosts = [{ node: 'rpi1', bus, groups: [statusOf('rpi1', 'plant')] }];
+  const shown = statusLines({ version: '1.0.0', pid: 7, nodes: ['rpi1'], hosts }, { now });
+  assert.deepEqual(shown.slice(shown.indexOf('mqtt  of rpi1') - 1), [
+    '',
+    'mqtt  of rpi1',
+    '  broker        mqtts://broker:8883, not connected',
+    '  problem       no connection to mqtts://broker:8883: nobody listens there',
+    '  queue         12 wait, 3 events were dropped',
+    '  alarm         different-addresses in plant: rpi1 and rpi2 have different',
+    '                addresses',
   ]);
 });
