@@ -3,8 +3,8 @@ import { MQTT_COMMANDS } from '../adapters/mqtt/settings.ts';
 
 const TEXT_MAX = 1024;
 const PATH_MAX = 4096;
-/** A chain of certificates may be long; nobody has one of a megabyte. */
-const PEM_MAX = 65_536;
+/** All authorities that a Debian trusts, in one file, are 220 KiB; nobody has certificates of a megabyte. */
+const PEM_MAX = 524_288;
 
 const url = { type: 'string', minLength: 1, maxLength: 2048 } as const;
 const file = { type: 'string', minLength: 1, maxLength: PATH_MAX } as const;
