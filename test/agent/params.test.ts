@@ -12,7 +12,15 @@ test('a reason is 1 to 64 printable characters, without spaces at its ends', () 
 });
 
 test('reasons of the agent itself are refused, with what ends them', () => {
-  for (const reason of ['maintenance', 'stalled', 'send-errors', 'link-down', 'link-down plant', 'track gateway']) {
+  for (const reason of [
+    'maintenance',
+    'observe',
+    'stalled',
+    'send-errors',
+    'link-down',
+    'link-down plant',
+    'track gateway',
+  ]) {
     assert.throws(() => demoteParams({ reason, weight: 1 }), { code: 'CARP_CONFIG' }, reason);
     assert.throws(() => restoreParams({ reason }), { code: 'CARP_CONFIG' }, reason);
   }

@@ -43,6 +43,7 @@ const agentOn = async (t: TestContext, more: Partial<Agent> = {}) => {
     demote: answer('demote'),
     restore: answer('restore'),
     maintenance: answer('maintenance'),
+    observe: answer('observe'),
     handOver: async (params) => {
       asked.push(['handOver', params]);
       return handedOver;
@@ -107,6 +108,24 @@ test('carp maintenance tells what became of each group, and exits with 0', async
   ]);
 });
 
+test('carp observe tells what became of each group, and that nobody has the addresses where that is so', async (t) => {
+  const { run, asked } = await agentOn(t);
+  const on = await run('observe', 'on', 'plant');
+  assert.deepEqual([on.code, lines(on.stdout), on.stderr], [0, ['plant on rpi1 only observes now', ...OUTCOME], '']);
+  const off = await run('observe', 'off', '--node', 'rpi1');
+  assert.equal(lines(off.stdout)[0], 'rpi1 no longer observes: it may become MASTER');
+  assert.deepEqual(asked, [
+    ['observe', { on: true, group: 'plant' }],
+    ['observe', { on: false, node: 'rpi1' }],
+  ]);
+  const groups: readonly DemotedGroup[] = [{ group: 'plant', previous: 'MASTER', role: 'BACKUP', demotion: 240 }];
+  const alone = await agentOn(t, { observe: async () => ({ node: 'rpi1', changed: false, groups }) });
+  assert.deepEqual(lines((await alone.run('observe', 'on')).stdout), [
+    'rpi1 observes already',
+    'plant: nobody took over, and nobody holds its addresses now; BACKUP, demotion 240',
+  ]);
+});
+
 test('carp maintenance says when nothing has changed, with exit code 0', async (t) => {
   const { run } = await agentOn(t, { maintenance: async () => ({ node: 'rpi1', changed: false, groups: [] }) });
   const [on, off] = [await run('maintenance', 'on'), await run('maintenance', 'off')];
@@ -138,6 +157,9 @@ test('what is typed wrongly is exit code 2, says what was wanted, and reaches no
     [/one group at a time/, ['hand-over', 'plant', 'lab']],
     [/on or off\?/, ['maintenance']],
     [/on or off\?/, ['maintenance', 'enable']],
+    [/on or off\?/, ['observe']],
+    [/one group, or none for all; not also lab/, ['observe', 'on', 'plant', 'lab']],
+    [/the reason "observe" belongs to the agent.*\n.*carp observe on/, ['demote', 'observe']],
     [/for what reason\?/, ['demote']],
     [/the weight is 0, not from 1 to 65535/, ['demote', 'x', '0']],
     [/the weight is 65536/, ['demote', 'x', '65536']],
