@@ -156,18 +156,28 @@ describe('the examples, all in one Node-RED', { concurrency: true, timeout: 300_
     assert.equal(jobs('plc1'), before);
   });
 
-  test('role to MQTT and Home Assistant: the role is a retained topic, and an entity', async () => {
-    await heard('carp/house/node/ha1/role', 'MASTER');
-    const config = 'homeassistant/binary_sensor/carp_ha1_house/config';
-    await until('discovery', WITHIN_MS, () => listener.last(config) !== undefined);
-    const entity = JSON.parse(listener.last(config) ?? '') as { readonly state_topic: string };
-    assert.equal(entity.state_topic, 'carp/house/node/ha1/role');
+  test('role to MQTT and Home Assistant: the agent tells both, and the flow a topic of its own', async () => {
+    const topic = 'carp/house/node/ha1/role';
+    await heard(topic, 'MASTER');
+    await heard('home/ha1/role', 'MASTER');
+    await heard('carp/node/ha1/status', 'online');
+    const discovery = () =>
+      listener.heard.find(
+        (message) => /^homeassistant\/device\/[\w-]+\/config$/.test(message.topic) && message.payload.includes(topic),
+      );
+    const device = await until('discovery', WITHIN_MS, discovery, () => JSON.stringify(listener.heard.slice(-20)));
+    await untilSeen('discovery in the flow', ({ at }) => at === 'what Home Assistant is told');
+    await untilSeen('the role in the flow', ({ at, payload }) => at === 'what the agent tells' && payload === 'MASTER');
     // Somebody who comes later is told as well.
     const late = await listenTo(broker.url);
     undo.push(() => late.close());
-    const isTold = (): boolean =>
-      late.heard.some(({ topic, payload, retain }) => topic === entity.state_topic && payload === 'MASTER' && retain);
-    await until('what is retained', WITHIN_MS, () => late.last(config) !== undefined && isTold());
+    const isTold = (wanted: string, payload: string): boolean =>
+      late.heard.some((message) => message.topic === wanted && message.payload === payload && message.retain);
+    await until(
+      'what is retained',
+      WITHIN_MS,
+      () => isTold(topic, 'MASTER') && isTold('home/ha1/role', 'MASTER') && isTold(device.topic, device.payload),
+    );
   });
 
   test('takeover playbook: the service is started, stopped, and somebody is told why', async () => {
