@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVENTS_MAX, Outbox, type Outgoing } from '../../src/adapters/mqtt/outbox.ts';
 
-const outboxOf = (expiry = 30): Outbox => new Outbox({ expiry, news: () => undefined, connected: () => true });
+let clock = 0;
+const outboxOf = (expiry = 30): Outbox =>
+  new Outbox({ expiry, news: () => undefined, connected: () => true, now: () => clock });
 
 const drained = (outbox: Outbox): readonly string[] => {
   const said: string[] = [];
@@ -74,7 +76,11 @@ test('what describes the present expires with its author, and is told again by t
       ['role', undefined],
     ],
   );
-  outbox.refresh();
+  clock += 4000;
+  outbox.refresh(5000);
+  assert.deepEqual(drained(outbox), []);
+  clock += 1000;
+  outbox.refresh(5000);
   assert.deepEqual(drained(outbox), ['state {}']);
   const forEver = outboxOf(0);
   forEver.keep('state', '{}', { expires: true });
@@ -129,7 +135,7 @@ test('the oldest announcements give way beyond the bound, and are counted once',
 
 test('an announcement that need not arrive never waits for a connection, and pushes no event out', () => {
   let connected = false;
-  const outbox = new Outbox({ expiry: 0, news: () => undefined, connected: () => connected });
+  const outbox = new Outbox({ expiry: 0, news: () => undefined, connected: () => connected, now: () => 0 });
   outbox.tell({ topic: 'answer', payload: 'no', qos: 0 });
   assert.deepEqual(drained(outbox), []);
   connected = true;

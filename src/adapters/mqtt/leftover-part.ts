@@ -1,6 +1,6 @@
 /** Takes back what nobody stands for: topics of groups that were removed, now or while this host was away. */
 import type { CreatePart } from './part.ts';
-import { groupTopic, type Place, placeOf, topicLevel, topicPath } from './topics.ts';
+import { ADDRESS_LEAVES, groupTopic, MEMBER_LEAVES, type Place, placeOf, topicLevel, topicPath } from './topics.ts';
 
 /** Retained messages come within moments of the subscription; what this host keeps has been said by then. */
 const SETTLE_MS = 2000;
@@ -15,6 +15,8 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
   /** Who says to be MASTER, by group. */
   const masters = new Map<string, string>();
   let begunAt: number | undefined;
+  // Not all below it: a broker hands a command that two filters match over twice (MQTT 5, 3.3.4).
+  const mine = `${topicPath(scope.base)}/+/node/${topicLevel(scope.node)}`;
 
   let spokenOf = new Set<string>();
   /** Groups that were removed a moment ago, and when: their last words may still come. */
@@ -54,7 +56,11 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
   };
 
   return {
-    filters: [`${topicPath(scope.base)}/+/node/${topicLevel(scope.node)}/#`, `${topicPath(scope.base)}/+/master`],
+    filters: [
+      ...MEMBER_LEAVES.filter((leaf) => leaf !== 'event').map((leaf) => `${mine}/${leaf}`),
+      ...ADDRESS_LEAVES.map((leaf) => `${mine}/${leaf}/+`),
+      `${topicPath(scope.base)}/+/master`,
+    ],
     noLocal: true,
     begin: () => {
       begunAt = now();

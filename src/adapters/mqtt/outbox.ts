@@ -29,6 +29,8 @@ export interface OutboxOptions {
   /** Something is to be said. */
   readonly news: () => void;
   readonly connected: () => boolean;
+  /** On the monotonic clock, in ms. */
+  readonly now: () => number;
 }
 
 /**
@@ -42,8 +44,8 @@ export class Outbox implements Voice {
   readonly #options: OutboxOptions;
   /** By topic: what this host stands for. */
   readonly #kept = new Map<string, Kept>();
-  /** What this connection was told. */
-  readonly #said = new Map<string, string>();
+  /** What this connection was told, and when. */
+  readonly #said = new Map<string, { readonly payload: string; readonly at: number }>();
   readonly #unsaid = new Set<string>();
   readonly #background = new Set<string>();
   readonly #clearing = new Set<string>();
@@ -62,7 +64,7 @@ export class Outbox implements Voice {
     this.#clearing.delete(topic);
     this.#kept.set(topic, { payload, keeping });
     const { again = false } = keeping;
-    if (!again && this.#said.get(topic) === payload) {
+    if (!again && this.#said.get(topic)?.payload === payload) {
       // It changed, and changed back before anybody was told.
       this.#lane(keeping).delete(topic);
       return;
@@ -129,9 +131,11 @@ export class Outbox implements Voice {
     this.#options.news();
   }
 
-  /** What expires is told again. */
-  refresh(): void {
-    for (const [topic, { keeping }] of this.#kept) if (keeping.expires === true) this.#lane(keeping).add(topic);
+  /** What expires is told again, unless it was told less than this time ago, in ms. */
+  refresh(ageMs: number): void {
+    const before = this.#options.now() - ageMs;
+    for (const [topic, { keeping }] of this.#kept)
+      if (keeping.expires === true && (this.#said.get(topic)?.at ?? before) <= before) this.#lane(keeping).add(topic);
     this.#options.news();
   }
 
@@ -188,7 +192,7 @@ export class Outbox implements Voice {
       const kept = this.#kept.get(topic);
       if (kept === undefined) continue;
       const { payload, keeping } = kept;
-      this.#said.set(topic, payload);
+      this.#said.set(topic, { payload, at: this.#options.now() });
       const { expiry } = this.#options;
       const expires = keeping.expires === true && expiry > 0;
       return { topic, payload, retain: true, qos: 1, ...(expires ? { expirySeconds: expiry } : {}) };

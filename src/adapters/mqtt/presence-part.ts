@@ -116,6 +116,9 @@ export const presencePart =
       if (before && !aside) sayInfo(true);
     };
 
+    // Before anything else is kept: these come first in each connection.
+    voice.keep(status, 'online');
+    sayInfo(true);
     return {
       filters: [status, info],
       noLocal: true,

@@ -89,6 +89,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     expiry: settings.expiry,
     news: () => news$.next(),
     connected: () => client !== undefined,
+    now: () => performance.now(),
   });
 
   const broker = (): string => brokerName(brokers.current.url);
@@ -176,7 +177,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   };
 
   const refreshes$ = interval(settings.refresh * 1000).pipe(
-    tap(() => outbox.refresh()),
+    tap(() => outbox.refresh(settings.refresh * 500)),
     ignoreElements(),
   );
 

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { matches } from '../../src/adapters/mqtt/filters.ts';
+import { PARTS } from '../../src/adapters/mqtt/parts.ts';
+import { busPart } from '../support/bus-part.ts';
+
+const settings = { commands: true, homeAssistant: true, alarms: true } as const;
+
+test('no command reaches a host twice, although brokers hand over what two filters match twice', () => {
+  const filters = PARTS.flatMap((create) => busPart(create, 'rpi1', {}, settings).part.filters);
+  for (const order of ['mode/set', 'advskew/set', 'cmd/hand-over', 'cmd/handover', 'cmd/resync', 'cmd/query']) {
+    const topic = `carp/plant/node/rpi1/${order}`;
+    assert.deepEqual(
+      filters.filter((filter) => matches(filter, topic)).length,
+      1,
+      `${topic} is matched by exactly one filter`,
+    );
+  }
+});
+
+test('a filter matches what MQTT says', () => {
+  for (const [filter, topic, yes] of [
+    ['a/b', 'a/b', true],
+    ['a/+', 'a/b', true],
+    ['a/+', 'a', false],
+    ['a/+', 'a/b/c', false],
+    ['a/#', 'a', true],
+    ['a/#', 'a/b/c', true],
+    ['#', 'a/b', true],
+    ['+/b', '/b', true],
+    ['#', '$SYS/x', false],
+    ['+/x', '$SYS/x', false],
+    ['$SYS/#', '$SYS/x', true],
+  ] as const)
+    assert.equal(matches(filter, topic), yes, `${filter} ${topic}`);
+});
