@@ -146,7 +146,11 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
       version,
       parts,
       // What is said to this name is the business of its twin, while this host stands aside.
-      hand: (part, message) => each(aside && part !== parts[0] ? [] : [part], ({ heard }) => heard?.(message)),
+      // Nor is there an answer to what comes after the farewell, such as an echo of it.
+      hand: (part, message) => {
+        if (closing !== undefined || (aside && part !== parts[0])) return;
+        each([part], ({ heard }) => heard?.(message));
+      },
       refused: (filters) =>
         say(`${broker()} does not let this host hear ${filters.join(', ')}: check its access rules`),
     });
