@@ -13,8 +13,8 @@ export const FORGET_MS = 24 * 3600 * 1000;
  * does says one advert more at most: BSD kernels and ours yield to the first advert that wins, ucarp reads once a second.
  */
 const RIVAL_INTERVALS = 1.5;
-/** And who was not heard for so many has given way, or has gone. */
-const GIVEN_WAY_INTERVALS = 2;
+/** And who was not heard for so many has given way, has gone, or an advert was lost: the next one shows which. */
+const GIVEN_WAY_INTERVALS = 1.5;
 
 /** Times on the monotonic clock, in ms. Changed in place: each advert of each group comes by here. */
 interface Peer {

@@ -23,6 +23,7 @@ interface Standing {
   roleSince: number;
   saidAt?: number;
   master?: MasterSight;
+  address?: string;
 }
 
 /** deadratio where a host has not told its own. */
@@ -44,10 +45,10 @@ export class Lookout {
   }
 
   /**
-   * A new connection: what is there is told anew. Since when hosts have been what they are is remembered, so that what is
-   * there unchanged does not look new.
+   * The connection has gone, and what is there is told anew over the next one. Since when hosts have been what they are is
+   * remembered, so that what is there unchanged does not look new.
    */
-  begin(): void {
+  lost(): void {
     this.#view.clear();
     this.#onlineSince.clear();
   }
@@ -119,7 +120,7 @@ export class Lookout {
   }): MemberSight {
     const { node, peers } = member;
     const info = this.#infoOf(node, state.group);
-    const { role, roleSince, saidAt, master } = standing;
+    const { role, roleSince, saidAt, master, address } = standing;
     const sync = info?.sync === undefined ? undefined : this.#syncSight(node, info.sync, now);
     return {
       node,
@@ -130,6 +131,7 @@ export class Lookout {
       intervalMs: intervalMs(state),
       downMs: downMs(state, info),
       ...(master === undefined ? {} : { master }),
+      ...(address === undefined ? {} : { address }),
       peers: [...peers.values()].filter((peer) => this.#isFresh(peer, now)).map(peerSight),
       vhid: state.vhid,
       ...(info === undefined || info.vhid !== state.vhid ? {} : { fingerprint: info.fingerprint }),
@@ -188,6 +190,7 @@ export class Lookout {
     standings.set(node, standing);
     if (standing.role !== role) Object.assign(standing, { role, roleSince: now });
     if (isLive) standing.saidAt = now;
+    if (master?.self === true) standing.address = master.address;
     if (master === undefined) delete standing.master;
     else if (standing.master?.address !== master.address || standing.master.self !== master.self)
       standing.master = { ...master, since: now };

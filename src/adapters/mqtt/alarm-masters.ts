@@ -12,7 +12,8 @@ export const twoMasters: Rule = (sight) => {
   const { group, members } = sight;
   const masters = mastersOf(sight);
   const rivals = masters.filter((one) => masters.some((other) => areBothMaster(one, other, sight)));
-  const known = new Set(rivals.map(({ master }) => master?.address));
+  // Of a host of the bus its own word is newer than what was heard of it last.
+  const known = new Set(members.filter((one) => one.role !== 'MASTER' || rivals.includes(one)).flatMap(addressOf));
   const heard = masters.flatMap(({ node, peers }) =>
     peers
       .filter(({ isRival, address }) => isRival && !known.has(address))
@@ -49,8 +50,8 @@ export const noMaster: Rule = (sight) => {
   const { members, now, group } = sight;
   const candidates = members.filter(({ role }) => role === 'BACKUP' || role === 'INIT');
   if (candidates.length === 0 || members.some(({ role }) => role === 'MASTER')) return [];
-  if (candidates.some(hearsAMaster)) return [];
   const backups = candidates.filter(({ role }) => role === 'BACKUP');
+  if (backups.some(hearsAMaster)) return [];
   const due = Math.max(...(backups.length > 0 ? backups.map(takesOverBy) : candidates.map(isReadyBy)));
   if (now < due) return [];
   const remedy =
@@ -149,6 +150,8 @@ const insists = (member: MemberSight, sight: GroupSight): boolean =>
 
 const areBothMaster = (a: MemberSight, b: MemberSight, sight: GroupSight): boolean =>
   a !== b && insists(a, sight) && insists(b, sight);
+
+const addressOf = ({ address }: MemberSight): readonly string[] => (address === undefined ? [] : [address]);
 
 /** Whether a BACKUP follows another MASTER than this one; judged within one family only. */
 const followsAnother = ({ role, master: followed, peers }: MemberSight, { master }: MemberSight): boolean =>

@@ -158,7 +158,6 @@ export const alarmPart: CreatePart = (context): Part => {
       return filters;
     },
     begin: () => {
-      lookout.begin();
       begunAt = now();
       follow();
     },
@@ -173,11 +172,15 @@ export const alarmPart: CreatePart = (context): Part => {
     tick: () => {
       follow();
       if (!voice.connected()) {
+        // Not when the next connection begins: what the broker had kept may have come by then.
+        if (begunAt !== undefined) lookout.lost();
+        begunAt = undefined;
         if (now() - heardAt > staleMs) forget();
         return;
       }
+      if (begunAt === undefined || now() - begunAt < SETTLE_MS) return;
       heardAt = now();
-      if (begunAt !== undefined && now() - begunAt >= SETTLE_MS) look();
+      look();
     },
     end: () => {
       // Nobody is left to say that it is over.

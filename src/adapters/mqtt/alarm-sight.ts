@@ -27,6 +27,8 @@ export interface MemberSight {
   readonly downMs: number;
   /** Who is MASTER in its eyes; of a MASTER its own address. */
   readonly master?: MasterSight;
+  /** Its own, as it told it when it was MASTER last. */
+  readonly address?: string;
   readonly peers: readonly PeerSight[];
   readonly vhid: number;
   readonly fingerprint?: string;
