@@ -29,12 +29,16 @@ export const connectionFailure = (error: unknown, about: Circumstances, moment: 
   if (message === 'Keepalive timeout') return silent(about);
   const found = mqttFailure(error);
   if (!isAccepted && (error === undefined || isHangUp(found))) return hungUp(found, about, moment);
-  if (error === undefined) return { code: 'CLOSED', text: 'the broker closed the connection; its log says why' };
+  if (error === undefined) return { code: 'CLOSED', text: CLOSED };
   if (typeof found.code === 'number') return withReference(found, moment);
   if (about.endpoint.isTls && /ALERT|CERT|SELF_SIGNED|ALTNAME/.test(String(found.code))) return aboutTls(found, about);
   if (found.code !== undefined || isAccepted) return found;
   return strange(found, message);
 };
+
+/** MQTT 3.1.1 has no reasons, and Mosquitto 2.0.11 does not give this one in MQTT 5 either. */
+const CLOSED =
+  'the broker closed the connection without a reason; its log says why (often another client uses the same client id)';
 
 const isHangUp = ({ code }: MqttFailure): boolean => code === 'ECONNRESET' || code === 'EPIPE';
 

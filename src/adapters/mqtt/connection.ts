@@ -62,8 +62,8 @@ const prepare = async (options: ConnectionOptions): Promise<Prepared> => {
   const endpoint = parseEndpoint(url);
   if (endpoint === undefined) throw failure('URL', 'mqtt.url is no URL such as mqtt://broker:1883; correct it');
   const login = await readLogin(settings, endpoint, process.env);
-  if (version === 4 && login.password !== undefined && login.username === undefined)
-    throw failure('LOGIN', 'MQTT 3.1.1 has no password without a name; set mqtt.username');
+  if (login.password !== undefined && login.username === undefined)
+    throw failure('LOGIN', 'there is a password without a name; set mqtt.username');
   const tls = endpoint.isTls ? await readTls(settings.tls, new Date()) : undefined;
   return {
     client: {

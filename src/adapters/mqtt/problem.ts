@@ -39,6 +39,8 @@ export const mqttFailure = (error: unknown): MqttFailure => {
   const code = codeOf(error);
   const known = typeof code === 'number' ? REASONS[code] : wordsOf(String(code));
   if (known !== undefined) return { code, text: known };
+  if (typeof code === 'number' && code !== 0)
+    return { code, text: `the broker gives reason ${code}; its log says more` };
   return { code, text: messageOf(error) ?? String(code ?? 'connection failed') };
 };
 
