@@ -1,5 +1,5 @@
 import type { IClientSubscribeOptions, IPublishPacket, MqttClient } from 'mqtt';
-import { Observable } from 'rxjs';
+import { interval, Observable } from 'rxjs';
 import type { MqttVersion } from './connection.ts';
 import { matches } from './filters.ts';
 import type { Incoming, Part } from './part.ts';
@@ -9,13 +9,24 @@ export interface HearOptions {
   readonly client: MqttClient;
   readonly version: MqttVersion;
   readonly parts: readonly Part[];
+  /** When parts may want to hear something else. */
+  readonly ticks$: Observable<unknown>;
   readonly hand: (part: Part, message: Incoming) => void;
   /** The broker does not let this host hear what these filters match (its access rules, usually). */
   readonly refused: (filters: readonly string[]) => void;
 }
 
-/** Subscribes for all parts. Cold; emits once when the broker has answered, and hands on what comes until unsubscribed. */
-export const hear = ({ client, version, parts, hand, refused }: HearOptions): Observable<void> =>
+/** How soon a part hears what it began to want within a connection: a group was added, or removed. */
+const FOLLOW_MS = 1000;
+
+/** Filters in one SUBSCRIBE: some brokers of clouds take no more. */
+const BATCH = 8;
+
+/**
+ * Subscribes for all parts. Cold; emits once when the broker has answered, hands on what comes until unsubscribed, and
+ * subscribes to what a part wants to hear besides, and from what it no longer does.
+ */
+export const hear = ({ client, version, parts, ticks$, hand, refused }: HearOptions): Observable<void> =>
   new Observable<void>((subscriber) => {
     const listen = (topic: string, payload: Buffer, packet: IPublishPacket): void => {
       const message = incoming(topic, payload, packet);
@@ -23,16 +34,38 @@ export const hear = ({ client, version, parts, hand, refused }: HearOptions): Ob
         if (part.heard !== undefined && part.filters.some((filter) => matches(filter, topic))) hand(part, message);
     };
     client.on('message', listen);
-    const wanted = wantedBy(parts, version);
-    if (Object.keys(wanted).length === 0) subscriber.next();
-    else
-      client.subscribe(wanted, (_error, granted = []) => {
-        if (subscriber.closed || !client.connected) return;
-        const denied = granted.filter(({ qos }) => qos >= 0x80).map(({ topic }) => topic);
-        if (denied.length > 0) refused(denied);
-        subscriber.next();
-      });
-    return () => client.off('message', listen);
+
+    let heard: ReadonlySet<string> = new Set();
+    const follow = async (): Promise<void> => {
+      const wanted = wantedBy(parts, version);
+      const filters = Object.keys(wanted);
+      const more = filters.filter((filter) => !heard.has(filter));
+      const less = [...heard].filter((filter) => wanted[filter] === undefined);
+      heard = new Set(filters);
+      if (less.length > 0) client.unsubscribe(less);
+      const denied = await Promise.all(batchesOf(more).map((batch) => subscribing(client, wanted, batch)));
+      if (!subscriber.closed && denied.flat().length > 0) refused(denied.flat());
+    };
+    void follow().then(() => subscriber.next());
+    const later = ticks$.subscribe(() => void follow());
+    return () => {
+      later.unsubscribe();
+      client.off('message', listen);
+    };
+  });
+
+const batchesOf = (filters: readonly string[]): readonly (readonly string[])[] =>
+  Array.from({ length: Math.ceil(filters.length / BATCH) }, (_, i) => filters.slice(i * BATCH, (i + 1) * BATCH));
+
+/** Resolves, when the broker has answered, with the filters that it refuses. A connection that ends meanwhile never does. */
+const subscribing = (client: MqttClient, wanted: Wanted, filters: readonly string[]): Promise<readonly string[]> =>
+  new Promise((resolve) => {
+    const map = Object.fromEntries(filters.flatMap((filter) => (wanted[filter] ? [[filter, wanted[filter]]] : [])));
+    client.subscribe(map, (_error, _asked, packet) => {
+      if (!client.connected) return;
+      const codes = packet?.granted ?? [];
+      resolve(filters.filter((_, i) => Number(codes[i] ?? 0) >= 0x80));
+    });
   });
 
 type Wanted = Record<string, Pick<IClientSubscribeOptions, 'qos' | 'nl' | 'rap'> & { readonly qos: 1 }>;
