@@ -1,4 +1,6 @@
 /** What a scraper, a load balancer or a probe may ask for. Nobody logs in, so no page says more than `carp status` does. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { acceptedFormat } from '../adapters/metrics/accepted-format.ts';
 import { exposition, FORMATS, type Format } from '../adapters/metrics/exposition.ts';
 import type { Page, PageRequest } from '../adapters/metrics/server.ts';
@@ -11,8 +13,8 @@ export interface Reading {
   readonly figures: Figures;
   /** The agent says farewell. */
   readonly stopping: boolean;
-  /** Pages that were made of it already. */
-  readonly pages: Map<Format, Uint8Array>;
+  /** Pages that were made of it already, or are being made. */
+  readonly pages: Map<Format, Promise<Uint8Array>>;
 }
 
 const INDEX = `/metrics                  all figures, for Prometheus
@@ -21,7 +23,8 @@ const INDEX = `/metrics                  all figures, for Prometheus
 /healthz?master=NAME      200: this host is MASTER of this group
 `;
 
-export const pageOf = (request: PageRequest, read: () => Reading): Page => {
+/** Rejects only if there is a defect. */
+export const pageOf = async (request: PageRequest, read: () => Reading): Promise<Page> => {
   if (request.path === '/metrics') return metricsPage(read(), acceptedFormat(request.accept));
   if (request.path === '/healthz') return healthPage(request.query, read());
   return textPage(request.path === '/' ? 200 : 404, request.path === '/' ? INDEX : `there is only:\n${INDEX}`);
@@ -29,10 +32,20 @@ export const pageOf = (request: PageRequest, read: () => Reading): Page => {
 
 const textPage = (status: number, body: string): Page => ({ status, type: 'text/plain; charset=utf-8', body });
 
-const metricsPage = ({ figures, pages }: Reading, format: Format): Page => {
-  const body = pages.get(format) ?? Buffer.from(exposition(families(figures), format));
+const metricsPage = async ({ figures, pages }: Reading, format: Format): Promise<Page> => {
+  const body = pages.get(format) ?? written(exposition(families(figures), format));
   pages.set(format, body);
-  return { status: 200, type: FORMATS[format], body };
+  return { status: 200, type: FORMATS[format], body: await body };
+};
+
+/** Adverts that are due leave between two pieces. */
+const written = async (pieces: Iterable<string>): Promise<Uint8Array> => {
+  const parts: Uint8Array[] = [];
+  for (const piece of pieces) {
+    parts.push(Buffer.from(piece));
+    await nextTurn();
+  }
+  return Buffer.concat(parts);
 };
 
 /** Who asks wants a short answer, whatever has happened. */

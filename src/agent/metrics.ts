@@ -25,7 +25,7 @@ export const LISTEN_RETRY_MS = 5000;
 export const READING_MS_MAX = 250;
 
 /** Answers at this address for as long as it is subscribed; see `serving` of the adapter. */
-export type Serve = (where: ServedAddress, pageOf: (request: PageRequest) => Page) => Observable<void>;
+export type Serve = (where: ServedAddress, pageOf: (request: PageRequest) => Promise<Page>) => Observable<void>;
 
 /** Somebody who wants metrics. */
 export interface MetricsWish {
@@ -80,9 +80,9 @@ export const createMetrics = (options: MetricsOptions): Metrics => {
   };
 
   /** A page that cannot be made is a defect, but not worth an address. */
-  const page = (request: PageRequest): Page => {
+  const page = async (request: PageRequest): Promise<Page> => {
     try {
-      return pageOf(request, read);
+      return await pageOf(request, read);
     } catch (error) {
       log('error', `defect in metrics, please report it: ${String(error)}`);
       return { status: 500, type: 'text/plain; charset=utf-8', body: 'this page could not be made; see the log\n' };

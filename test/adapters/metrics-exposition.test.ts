@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exposition, type Family } from '../../src/adapters/metrics/exposition.ts';
+import { exposition, type Family, type Format, labels } from '../../src/adapters/metrics/exposition.ts';
 import { readExposition } from '../support/exposition.ts';
+
+const pageOf = (families: readonly Family[], format: Format): string => [...exposition(families, format)].join('');
 
 const FAMILIES: readonly Family[] = [
   {
@@ -9,30 +11,31 @@ const FAMILIES: readonly Family[] = [
     name: 'carp_group_role',
     help: 'A "role" with \\ and\na new line.',
     samples: [
-      { labels: { group: 'a "b" \\ c\nd', role: 'MASTER' }, value: 1 },
-      { labels: { group: 'früh/保守', role: 'INIT' }, value: 0 },
+      { labels: labels({ group: 'a "b" \\ c\nd', role: 'MASTER' }), value: 1 },
+      { labels: labels({ group: 'früh/保守', role: 'INIT' }), value: 0 },
     ],
   },
   {
     type: 'counter',
     name: 'carp_adverts_sent',
     help: 'Adverts.',
-    samples: [{ labels: { node: 'rpi1' }, value: 12_345_678_901_234 }],
+    samples: [{ labels: labels({ node: 'rpi1' }), value: 12_345_678_901_234 }],
   },
   { type: 'gauge', name: 'carp_nothing', help: 'Left out.', samples: [] },
-  { type: 'info', name: 'carp_build', help: 'Build.', samples: [{ labels: { version: '1.2.3' }, value: 1 }] },
+  { type: 'info', name: 'carp_build', help: 'Build.', samples: [{ labels: labels({ version: '1.2.3' }), value: 1 }] },
   {
     type: 'histogram',
     name: 'carp_late_seconds',
     unit: 'seconds',
     help: 'Late.',
-    samples: [{ labels: { node: 'a' }, bounds: [0.0005, 1], atMost: [2, 5], count: 6, sum: 3.25 }],
+    bounds: [0.0005, 1],
+    samples: [{ labels: labels({ node: 'a' }), atMost: [2, 5], count: 6, sum: 3.25 }],
   },
-  { type: 'gauge', name: 'carp_odd', help: 'Odd.', samples: [{ labels: {}, value: Number.NEGATIVE_INFINITY }] },
+  { type: 'gauge', name: 'carp_odd', help: 'Odd.', samples: [{ labels: labels({}), value: Number.NEGATIVE_INFINITY }] },
 ];
 
 test('the text format of Prometheus is written as its documentation says', () => {
-  const text = exposition(FAMILIES, 'prometheus');
+  const text = pageOf(FAMILIES, 'prometheus');
   assert.equal(
     text,
     `# HELP carp_group_role A "role" with \\\\ and\\na new line.
@@ -61,7 +64,7 @@ carp_odd -Inf
 });
 
 test('OpenMetrics has families without suffixes, units, float bounds and an end', () => {
-  const text = exposition(FAMILIES, 'openmetrics');
+  const text = pageOf(FAMILIES, 'openmetrics');
   assert.match(text, /^# HELP carp_group_role A \\"role\\" with \\\\ and\\na new line\.$/m);
   assert.match(text, /^# TYPE carp_adverts_sent counter\ncarp_adverts_sent_total\{node="rpi1"\} 12345678901234$/m);
   assert.match(text, /^# TYPE carp_build info\ncarp_build_info\{version="1\.2\.3"\} 1$/m);
@@ -82,7 +85,7 @@ test('OpenMetrics has families without suffixes, units, float bounds and an end'
 
 test('what was written is read back as it was, whatever is in it', () => {
   for (const format of ['prometheus', 'openmetrics'] as const) {
-    const [roles] = readExposition(exposition(FAMILIES, format), format);
+    const [roles] = readExposition(pageOf(FAMILIES, format), format);
     assert.equal(roles?.help, 'A "role" with \\ and\na new line.');
     assert.deepEqual(
       roles?.samples.map(({ labels }) => labels['group']),

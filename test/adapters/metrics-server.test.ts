@@ -34,7 +34,7 @@ const served = async (
   const port = await freePort(address);
   const asked: PageRequest[] = [];
   let listens = false;
-  const running = serving({ address, port }, (request) => {
+  const running = serving({ address, port }, async (request) => {
     asked.push(request);
     return pageOf(request);
   }).subscribe(() => {
@@ -156,7 +156,7 @@ test('an IPv6 address is served', async (t) => {
 
 const failureOf = (address: string, port: number): Promise<unknown> =>
   new Promise((resolve) => {
-    serving({ address, port }, () => HELLO).subscribe({ error: resolve });
+    serving({ address, port }, async () => HELLO).subscribe({ error: resolve });
   });
 
 test('what is in the way of listening is told, with what to do', async (t) => {
@@ -175,7 +175,7 @@ import { createConnection } from 'node:net';
 const { serving } = await import(process.argv[1]);
 const port = Number(process.argv[2]);
 const meanwhile = setInterval(() => undefined, 1000);
-serving({ address: '127.0.0.1', port }, () => ({ status: 200, type: 'text/plain', body: 'x' })).subscribe(() => {
+serving({ address: '127.0.0.1', port }, async () => ({ status: 200, type: 'text/plain', body: 'x' })).subscribe(() => {
   const client = createConnection(port, '127.0.0.1').once('connect', () => {
     client.unref();
     console.log('served');

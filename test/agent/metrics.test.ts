@@ -17,14 +17,14 @@ interface Scraper {
   readonly log: string[];
   /** Set, listening fails with it. */
   failure: CarpError | undefined;
-  readonly get: (path: string, accept?: string) => Page;
-  readonly scrape: (format?: ExpositionFormat) => readonly ReadFamily[];
-  readonly health: (query?: string) => { readonly status: number; readonly body: Record<string, unknown> };
+  readonly get: (path: string, accept?: string) => Promise<Page>;
+  readonly scrape: (format?: ExpositionFormat) => Promise<readonly ReadFamily[]>;
+  readonly health: (query?: string) => Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
 }
 
 /** Asks without a network. */
 const scraper = (): Scraper => {
-  let answer: ((request: PageRequest) => Page) | undefined;
+  let answer: ((request: PageRequest) => Promise<Page>) | undefined;
   const log: string[] = [];
   const text = ({ body }: Page): string => Buffer.from(body).toString();
   const it: Scraper = {
@@ -44,14 +44,14 @@ const scraper = (): Scraper => {
           log.push(`close ${address} ${port}`);
         };
       }),
-    get: (target, accept) => {
+    get: async (target, accept) => {
       const { pathname: path, searchParams: query } = new URL(target, 'http://x');
       if (answer === undefined) throw new Error('nobody listens');
       return answer({ path, query, accept });
     },
-    scrape: (format = 'prometheus') => readExposition(text(it.get('/metrics', ACCEPT[format])), format),
-    health: (query = '') => {
-      const page = it.get(`/healthz${query}`);
+    scrape: async (format = 'prometheus') => readExposition(text(await it.get('/metrics', ACCEPT[format])), format),
+    health: async (query = '') => {
+      const page = await it.get(`/healthz${query}`);
       return { status: page.status, body: JSON.parse(text(page)) };
     },
   };
@@ -80,8 +80,8 @@ const pair = async (t: TestContext): Promise<Bench> => {
 test('both formats are valid in every word, and tell the same', async (t) => {
   const { scraper: web, sim } = await pair(t);
   await sim.pass(2000);
-  const plain = web.scrape('prometheus');
-  const open = web.scrape('openmetrics');
+  const plain = await web.scrape('prometheus');
+  const open = await web.scrape('openmetrics');
   const values = (families: readonly ReadFamily[]): readonly string[] =>
     families.flatMap(({ samples }) =>
       samples
@@ -99,7 +99,7 @@ test('both formats are valid in every word, and tell the same', async (t) => {
 
 test('the role of each group of each host is a set of states', async (t) => {
   const { scraper: web } = await pair(t);
-  const families = web.scrape();
+  const families = await web.scrape();
   const role = (node: string): readonly (readonly [string | undefined, number])[] =>
     samplesOf(families, 'carp_group_role', { node, group: 'plant', vhid: '10', interface: 'lan' }).map((sample) => [
       sample.labels['role'],
@@ -112,10 +112,10 @@ test('the role of each group of each host is a set of states', async (t) => {
 
 test('transitions are counted by the role that they lead to, and adverts as they are sent and heard', async (t) => {
   const { sim, scraper: web } = await pair(t);
-  const before = web.scrape();
+  const before = await web.scrape();
   await sim.answer(sim.agent.handOver({ node: 'a', group: 'plant' }));
   await sim.pass(3000);
-  const after = web.scrape();
+  const after = await web.scrape();
   const moved = (name: string, labels: Readonly<Record<string, string>>): number =>
     valueIn(after, name, labels) - valueIn(before, name, labels);
   assert.equal(moved('carp_group_transitions_total', { node: 'a', to: 'BACKUP' }), 1);
@@ -128,11 +128,12 @@ test('transitions are counted by the role that they lead to, and adverts as they
 
 test('adverts that the clock asked for are in the histogram, all of them punctual in virtual time', async (t) => {
   const { sim, scraper: web } = await pair(t);
-  const count = (): number => valueIn(web.scrape(), 'carp_advert_lateness_seconds_count', { node: 'a' });
-  const before = count();
+  const count = async (): Promise<number> =>
+    valueIn(await web.scrape(), 'carp_advert_lateness_seconds_count', { node: 'a' });
+  const before = await count();
   await sim.pass(5000);
-  assert.equal(count() - before, 5);
-  const families = web.scrape();
+  assert.equal((await count()) - before, 5);
+  const families = await web.scrape();
   assert.equal(
     valueIn(families, 'carp_advert_lateness_seconds_bucket', { node: 'a', le: '0.0005' }),
     valueIn(families, 'carp_advert_lateness_seconds_count', { node: 'a' }),
@@ -145,7 +146,7 @@ test('rank, demotion and times are told in base units', async (t) => {
   await sim.outcome(sim.agent.demote({ node: 'b', reason: 'nightly "job"', weight: 20, group: 'plant' }));
   await sim.outcome(sim.agent.demote({ node: 'b', reason: 'nightly "job"', weight: 5 }));
   await sim.pass(100);
-  const families = web.scrape();
+  const families = await web.scrape();
   assert.equal(valueIn(families, 'carp_group_advskew', { node: 'b' }), 100);
   assert.equal(valueIn(families, 'carp_group_demotion', { node: 'b' }), 25);
   // The same reason twice, for the host and for a group: one series.
@@ -161,44 +162,44 @@ test('rank, demotion and times are told in base units', async (t) => {
 
 test('a group that works is healthy, as MASTER, as BACKUP, demoted and in maintenance', async (t) => {
   const { sim, scraper: web } = await pair(t);
-  assert.deepEqual(web.health(), { status: 200, body: { status: 'ok', groups: 2, master: 1 } });
+  assert.deepEqual(await web.health(), { status: 200, body: { status: 'ok', groups: 2, master: 1 } });
   await sim.outcome(sim.agent.maintenance({ node: 'a', on: true }));
   await sim.pass(2000);
-  assert.equal(web.health().status, 200);
-  assert.equal(valueIn(web.scrape(), 'carp_group_healthy', { node: 'a' }), 1);
-  assert.equal(valueIn(web.scrape(), 'carp_group_role', { node: 'b', role: 'MASTER' }), 1);
+  assert.equal((await web.health()).status, 200);
+  assert.equal(valueIn(await web.scrape(), 'carp_group_healthy', { node: 'a' }), 1);
+  assert.equal(valueIn(await web.scrape(), 'carp_group_role', { node: 'b', role: 'MASTER' }), 1);
 });
 
 test('a host that was switched off is not healthy, and the answer says which group and why', async (t) => {
   const { sim, scraper: web } = await pair(t);
   await sim.answer(sim.agent.simulate({ node: 'b', action: 'crash' }));
-  const { status, body } = web.health();
+  const { status, body } = await web.health();
   assert.equal(status, 503);
   const why = 'the simulated host was switched off';
   const failures = [{ node: 'b', group: 'plant', role: 'STOPPED', why }];
   assert.deepEqual(body, { status: 'failing', groups: 2, failing: 1, failures });
-  assert.equal(valueIn(web.scrape(), 'carp_group_healthy', { node: 'b' }), 0);
-  assert.equal(web.health('?node=a').status, 200);
-  assert.equal(web.health('?group=plant&node=b').status, 503);
+  assert.equal(valueIn(await web.scrape(), 'carp_group_healthy', { node: 'b' }), 0);
+  assert.equal((await web.health('?node=a')).status, 200);
+  assert.equal((await web.health('?group=plant&node=b')).status, 503);
 });
 
 test('only the MASTER of a group says yes to ?master=, and a typing mistake never means yes', async (t) => {
   const { sim, scraper: web } = await pair(t);
-  assert.deepEqual(web.health('?master=plant'), {
+  assert.deepEqual(await web.health('?master=plant'), {
     status: 200,
     body: { status: 'ok', node: 'a', group: 'plant', role: 'MASTER' },
   });
-  assert.equal(web.health('?master=plant&node=a').status, 200);
-  assert.deepEqual(web.health('?master=plant&node=b'), {
+  assert.equal((await web.health('?master=plant&node=a')).status, 200);
+  assert.deepEqual(await web.health('?master=plant&node=b'), {
     status: 503,
     body: { status: 'failing', node: 'b', group: 'plant', role: 'BACKUP' },
   });
-  assert.equal(web.health('?master=plnat').status, 404);
-  assert.equal(web.health('?master=').status, 404);
-  assert.equal(web.health('?mastr=plant').status, 400);
+  assert.equal((await web.health('?master=plnat')).status, 404);
+  assert.equal((await web.health('?master=')).status, 404);
+  assert.equal((await web.health('?mastr=plant')).status, 400);
   await sim.answer(sim.agent.handOver({ node: 'a', group: 'plant' }));
-  assert.equal(web.health('?master=plant&node=a').status, 503);
-  assert.equal(web.health('?master=plant&node=b').status, 200);
+  assert.equal((await web.health('?master=plant&node=a')).status, 503);
+  assert.equal((await web.health('?master=plant&node=b')).status, 200);
 });
 
 test('an agent whose owner hangs is not healthy until it answers again', async (t) => {
@@ -211,47 +212,53 @@ test('an agent whose owner hangs is not healthy until it answers again', async (
     sim.agent.heartbeat();
     await sim.pass(500);
   }
-  assert.equal(web.health().status, 200);
+  assert.equal((await web.health()).status, 200);
   await sim.pass(1200);
-  const { status, body } = web.health();
+  const { status, body } = await web.health();
   assert.equal(status, 503);
   assert.match(JSON.stringify(body), /the process that owns the agent does not answer/);
   // It is the only host, and MASTER as a last resort: that is still told to whoever asks who is MASTER.
-  assert.equal(web.health('?master=plant').status, 200);
+  assert.equal((await web.health('?master=plant')).status, 200);
   sim.agent.heartbeat();
   await sim.pass(1);
-  assert.equal(web.health().status, 200);
+  assert.equal((await web.health()).status, 200);
 });
 
 test('an agent that says farewell is not healthy any more, and then answers nobody', async (t) => {
   const { sim, scraper: web } = await pair(t);
   const stopping = sim.agent.stop();
-  const { status, body } = web.health();
+  const asked = web.health();
   await sim.answer(stopping);
+  const { status, body } = await asked;
   assert.equal(status, 503);
   assert.match(JSON.stringify(body), /about to stop/);
   assert.deepEqual(web.log, ['open 127.0.0.1 9112', 'close 127.0.0.1 9112']);
-  assert.throws(() => web.get('/metrics'), /nobody listens/);
+  await assert.rejects(web.get('/metrics'), /nobody listens/);
 });
 
 test('who asks often is told the same, unless something has happened', async (t) => {
   const { sim, scraper: web } = await pair(t);
-  const first = web.get('/metrics').body;
-  assert.equal(web.get('/metrics').body, first);
+  const first = (await web.get('/metrics')).body;
+  assert.equal((await web.get('/metrics')).body, first);
   await sim.pass(READING_MS_MAX);
-  assert.notEqual(web.get('/metrics').body, first);
-  const second = web.get('/metrics').body;
+  assert.notEqual((await web.get('/metrics')).body, first);
+  const second = (await web.get('/metrics')).body;
   await sim.answer(sim.agent.simulate({ node: 'b', action: 'crash' }));
-  assert.notEqual(web.get('/metrics').body, second);
+  assert.notEqual((await web.get('/metrics')).body, second);
 });
 
 test('neither passwords nor what they are made into are on any page', async (t) => {
   const { scraper: web } = await pair(t);
   for (const path of ['/metrics', '/healthz', '/healthz?master=plant', '/', '/nowhere'])
-    assert.ok(!Buffer.from(web.get(path).body).toString().includes(SECRET), path);
-  assert.equal(web.get('/').status, 200);
-  assert.equal(web.get('/nowhere').status, 404);
-  assert.equal(web.get('/metrics/').status, 404);
+    assert.ok(
+      !Buffer.from((await web.get(path)).body)
+        .toString()
+        .includes(SECRET),
+      path,
+    );
+  assert.equal((await web.get('/')).status, 200);
+  assert.equal((await web.get('/nowhere')).status, 404);
+  assert.equal((await web.get('/metrics/')).status, 404);
 });
 
 const state = '/nonexistent/state';
@@ -262,13 +269,13 @@ test('a group without an environment is a problem with a code, and not healthy',
   world.refused.set('lab', new CarpError('CARP_NO_PERMISSION', 'not permitted', { remedy: 'sudo' }));
   const lab = groupText('lab', { vhid: 11, addresses: [] });
   await agent.configure({ state, hosts: [configOf('a', [groupText('plant'), lab], { metrics: ADDRESS })] });
-  const families = web.scrape();
+  const families = await web.scrape();
   assert.deepEqual(
     samplesOf(families, 'carp_group_problem').map(({ labels }) => labels),
     [{ node: 'a', group: 'lab', code: 'CARP_NO_PERMISSION' }],
   );
   assert.equal(valueIn(families, 'carp_group_healthy', { group: 'lab' }), 0);
-  const { status, body } = web.health();
+  const { status, body } = await web.health();
   assert.deepEqual([status, body['failing']], [503, 1]);
   assert.match(JSON.stringify(body), /"group":"lab","role":"INIT","why":"not permitted"/);
 });
@@ -345,6 +352,6 @@ test('a defect in a page costs that page and no address', async () => {
   host.status = () => {
     throw new Error('broken');
   };
-  assert.equal(web.get('/metrics').status, 500);
+  assert.equal((await web.get('/metrics')).status, 500);
   assert.ok(logged.some((line) => line.includes('defect in metrics')));
 });

@@ -10,7 +10,16 @@ export const FORMATS = {
 } as const;
 export type Format = keyof typeof FORMATS;
 
-export type Labels = Readonly<Record<string, string>>;
+declare const isLabels: unique symbol;
+/** Labels as they are written, `node="rpi1",group="plant"`: written once, they are in many lines. */
+export type Labels = string & { readonly [isLabels]: true };
+
+/** @param rest - labels that are written already */
+export const labels = (pairs: Readonly<Record<string, string>>, ...rest: readonly Labels[]): Labels =>
+  [...rest, ...Object.entries(pairs).map(([name, value]) => `${name}="${escapedValue(value)}"`)].join(',') as Labels;
+
+/** @param one, other - neither of them empty */
+export const joined = (one: Labels, other: Labels): Labels => `${one},${other}` as Labels;
 
 export interface Sample {
   readonly labels: Labels;
@@ -20,8 +29,6 @@ export interface Sample {
 /** All values are in the unit of the family. */
 export interface HistogramSample {
   readonly labels: Labels;
-  /** Upper bounds, rising, without infinity. */
-  readonly bounds: readonly number[];
   /** How many values are at most so large, for each bound. */
   readonly atMost: readonly number[];
   readonly count: number;
@@ -39,17 +46,21 @@ interface Described {
 export type Family = Described &
   (
     | { readonly type: 'counter' | 'gauge' | 'info'; readonly samples: readonly Sample[] }
-    | { readonly type: 'histogram'; readonly samples: readonly HistogramSample[] }
+    | {
+        readonly type: 'histogram';
+        /** Upper bounds, rising, without infinity. */
+        readonly bounds: readonly number[];
+        readonly samples: readonly HistogramSample[];
+      }
   );
 
-/** The whole page. */
-export const exposition = (families: readonly Family[], format: Format): string => {
-  const lines = families.filter(({ samples }) => samples.length > 0).flatMap((family) => familyLines(family, format));
-  if (format === 'openmetrics') lines.push('# EOF');
-  return lines.map((line) => `${line}\n`).join('');
+/** The page in pieces, a family each: a page of many groups takes its time, and others need the processor in between. */
+export const exposition = function* (families: Iterable<Family>, format: Format): Generator<string, void, undefined> {
+  for (const family of families) if (family.samples.length > 0) yield `${familyLines(family, format).join('\n')}\n`;
+  if (format === 'openmetrics') yield '# EOF\n';
 };
 
-const familyLines = (family: Family, format: Format): string[] => {
+const familyLines = (family: Family, format: Format): readonly string[] => {
   const { name, help, unit, type } = family;
   const suffix = { counter: '_total', info: '_info', gauge: '', histogram: '' }[type];
   const isOpen = format === 'openmetrics';
@@ -60,28 +71,29 @@ const familyLines = (family: Family, format: Format): string[] => {
     `# TYPE ${title} ${type === 'info' && !isOpen ? 'gauge' : type}`,
     ...(isOpen && unit !== undefined ? [`# UNIT ${title} ${unit}`] : []),
     ...(family.type === 'histogram'
-      ? family.samples.flatMap((sample) => histogramLines(name, sample, format))
-      : family.samples.map(({ labels, value }) => `${name}${suffix}${labelText(labels)} ${numberText(value)}`)),
+      ? histogramLines(family, format)
+      : family.samples.map((sample) => `${name}${suffix}${inBraces(sample.labels)} ${numberText(sample.value)}`)),
   ];
 };
 
 const histogramLines = (
-  name: string,
-  { labels, bounds, atMost, count, sum }: HistogramSample,
+  { name, samples, bounds }: Extract<Family, { readonly type: 'histogram' }>,
   format: Format,
-): string[] => [
-  ...bounds.map(
-    (bound, i) => `${name}_bucket${labelText({ ...labels, le: boundText(bound, format) })} ${atMost[i] ?? 0}`,
-  ),
-  `${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${count}`,
-  `${name}_sum${labelText(labels)} ${numberText(sum)}`,
-  `${name}_count${labelText(labels)} ${count}`,
-];
-
-const labelText = (labels: Labels): string => {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapedValue(value)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+): readonly string[] => {
+  const limits = bounds.map((bound) => labels({ le: boundText(bound, format) }));
+  const infinity = labels({ le: '+Inf' });
+  return samples.flatMap(({ labels: own, atMost, count, sum }) => {
+    const others = own === '' ? '' : `${own},`;
+    return [
+      ...limits.map((limit, i) => `${name}_bucket{${others}${limit}} ${atMost[i] ?? 0}`),
+      `${name}_bucket{${others}${infinity}} ${count}`,
+      `${name}_sum${inBraces(own)} ${numberText(sum)}`,
+      `${name}_count${inBraces(own)} ${count}`,
+    ];
+  });
 };
+
+const inBraces = (text: Labels): string => (text === '' ? '' : `{${text}}`);
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '"': '\\"' };
 const escapedValue = (text: string): string => text.replace(/[\\\n"]/g, (character) => ESCAPES[character] ?? character);

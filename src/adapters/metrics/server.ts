@@ -1,6 +1,6 @@
 /**
  * A small web server inside a process that has more important things to do. It answers GET and HEAD with pages that are
- * made at once, one to a connection, and is bounded in everything: connections, how long one may last, headers, and how
+ * made quickly, one to a connection, and is bounded in everything: connections, how long one may last, headers, and how
  * many wait to be accepted, because all of those are accepted in one turn of the event loop.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -29,6 +29,8 @@ export interface Page {
   readonly body: string | Uint8Array;
 }
 
+export type PageOf = (request: PageRequest) => Promise<Page>;
+
 /** More than that would be no scrapers. The oldest connection gives way: whoever means well is served in milliseconds. */
 export const CONNECTIONS_MAX = 32;
 /** From its begin to its end, whether it asks slowly or reads slowly. */
@@ -41,14 +43,14 @@ const WAITING_MAX = 64;
  * Serves pages for as long as it is subscribed; unsubscribing cuts all connections. Cold. Emits once, when it listens;
  * never completes; errors with a CarpError when it cannot listen (any more). Keeps no process alive.
  *
- * @param pageOf - what is asked for; it must not throw and not take long
+ * @param pageOf - what is asked for; it must not reject, and not hold up the event loop
  */
-export const serving = (where: ServedAddress, pageOf: (request: PageRequest) => Page): Observable<void> =>
+export const serving = (where: ServedAddress, pageOf: PageOf): Observable<void> =>
   new Observable((subscriber) => {
     const open = new Set<Socket>();
-    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) =>
-      answer(request, response, pageOf),
-    );
+    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) => {
+      void answer(request, response, pageOf);
+    });
     server.unref();
     server.on('connection', (socket) => bound(socket, open));
     server.on('error', (error: NodeJS.ErrnoException) => subscriber.error(cannotListen(where, error)));
@@ -74,16 +76,16 @@ const bound = (socket: Socket, open: Set<Socket>): void => {
   oldest.destroy();
 };
 
-const answer = (
+const REFUSAL: Page = { status: 405, type: 'text/plain; charset=utf-8', body: 'only GET and HEAD are answered here\n' };
+
+const answer = async (
   { method, url = '/', headers }: IncomingMessage,
   response: ServerResponse,
-  pageOf: (request: PageRequest) => Page,
-): void => {
-  if (method !== 'GET' && method !== 'HEAD') response.setHeader('Allow', 'GET, HEAD');
-  const { status, type, body } =
-    method === 'GET' || method === 'HEAD'
-      ? pageOf({ ...target(url), accept: headers.accept })
-      : { status: 405, type: 'text/plain; charset=utf-8', body: 'only GET and HEAD are answered here\n' };
+  pageOf: PageOf,
+): Promise<void> => {
+  const isKnown = method === 'GET' || method === 'HEAD';
+  if (!isKnown) response.setHeader('Allow', 'GET, HEAD');
+  const { status, type, body } = isKnown ? await pageOf({ ...target(url), accept: headers.accept }) : REFUSAL;
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   response.writeHead(status, {
     'Content-Type': type,
