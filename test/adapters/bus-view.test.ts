@@ -119,7 +119,8 @@ describe('the view of the bus', () => {
 
   test('tells a refresh from news, and keeps the time of the last', () => {
     const view = fullView();
-    assert.equal(view.apply(said(state, STATE, false), 2000)?.type, 'refreshed');
+    assert.equal(view.apply(said(state, { ...STATE, at: '2026-11-22T12:00:10.123Z' }, false), 2000)?.type, 'refreshed');
+    assert.equal(view.groups.get('plant')?.members.get('a')?.state?.value.at, '2026-11-22T12:00:10.123Z');
     const heard = view.groups.get('plant')?.members.get('a')?.state;
     assert.equal(heard?.heardAt, 2000);
     assert.equal(heard?.retained, false);

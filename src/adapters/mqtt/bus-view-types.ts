@@ -67,7 +67,7 @@ export interface BusGroupView {
 /** What a message did. */
 export interface BusChange {
   readonly place: Place;
-  /** `refreshed`: the same was said again. `removed`: by an empty retained payload, or because its time was over. */
+  /** `refreshed`: the same was said again, at another time. `removed`: by an empty retained payload, or because its time was over. */
   readonly type: 'set' | 'refreshed' | 'removed';
 }
 

@@ -155,7 +155,7 @@ export class BusView {
     const ends = expiresInMs === undefined ? {} : { endsAt: now + expiresInMs };
     this.#nextEnd = Math.min(this.#nextEnd, ends.endsAt ?? Number.POSITIVE_INFINITY);
     slot.set({ value, heardAt: now, retained: retain, bytes: payload.length, ...ends });
-    return { place, type: before !== undefined && isDeepStrictEqual(before.value, value) ? 'refreshed' : 'set' };
+    return { place, type: before !== undefined && isSame(before.value, value) ? 'refreshed' : 'set' };
   }
 
   #remove(place: Place): boolean {
@@ -204,6 +204,12 @@ export class BusView {
     return addressSlot(member, place);
   }
 }
+
+/** Whether both say the same; when it was written does not matter. */
+const isSame = (one: unknown, other: unknown): boolean => isDeepStrictEqual(timeless(one), timeless(other));
+
+const timeless = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null ? { ...value, at: undefined } : value;
 
 /** No configuration allows other names (`config/name-rules.ts`), and people are to read them on terminals. */
 const isNamed = (place: Place): boolean =>
