@@ -1,5 +1,5 @@
 import type { IClientSubscribeOptions, IPublishPacket, MqttClient } from 'mqtt';
-import { interval, Observable } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { MqttVersion } from './connection.ts';
 import { matches } from './filters.ts';
 import type { Incoming, Part } from './part.ts';
@@ -9,15 +9,10 @@ export interface HearOptions {
   readonly client: MqttClient;
   readonly version: MqttVersion;
   readonly parts: readonly Part[];
-  /** When parts may want to hear something else. */
-  readonly ticks$: Observable<unknown>;
   readonly hand: (part: Part, message: Incoming) => void;
   /** The broker does not let this host hear what these filters match (its access rules, usually). */
   readonly refused: (filters: readonly string[]) => void;
 }
-
-/** How soon a part hears what it began to want within a connection: a group was added, or removed. */
-const FOLLOW_MS = 1000;
 
 /** Filters in one SUBSCRIBE: some brokers of clouds take no more. */
 const BATCH = 8;
@@ -26,7 +21,7 @@ const BATCH = 8;
  * Subscribes for all parts. Cold; emits once when the broker has answered, hands on what comes until unsubscribed, and
  * subscribes to what a part wants to hear besides, and from what it no longer does.
  */
-export const hear = ({ client, version, parts, ticks$, hand, refused }: HearOptions): Observable<void> =>
+export const hear = ({ client, version, parts, hand, refused }: HearOptions): Observable<void> =>
   new Observable<void>((subscriber) => {
     const listen = (topic: string, payload: Buffer, packet: IPublishPacket): void => {
       const message = incoming(topic, payload, packet);
@@ -47,7 +42,7 @@ export const hear = ({ client, version, parts, ticks$, hand, refused }: HearOpti
       if (!subscriber.closed && denied.flat().length > 0) refused(denied.flat());
     };
     void follow().then(() => subscriber.next());
-    const later = ticks$.subscribe(() => void follow());
+    const later = interval(FOLLOW_MS).subscribe(() => void follow());
     return () => {
       later.unsubscribe();
       client.off('message', listen);
