@@ -57,6 +57,8 @@ export interface MqttPublisher {
 const CLOSE_MS = 900;
 /** Session taken over: another client came with this client id (MQTT 5, 3.14.2.1). */
 const TAKEN_OVER = 0x8e;
+/** Brokers that do not refuse a subscription but end the connection did so this often in a row. */
+const UNANSWERED_MAX = 3;
 /** MQTT 3.1.1 gives no reason: connections that ended so soon, this often in a row, were taken over. */
 const SHORT = { ms: 10_000, times: 3 } as const;
 
@@ -82,6 +84,10 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   let said: string | undefined;
   let shortSessions = 0;
   let isOneOfTwo = false;
+  /** Whether the broker has answered the subscriptions of this connection. */
+  let isAnswered = false;
+  let unanswered = 0;
+  let isDeaf = false;
   let aside = false;
   let closing: Promise<void> | undefined;
 
@@ -144,7 +150,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     const hearing$ = hear({
       client: connected,
       version,
-      parts,
+      parts: isDeaf ? [] : parts,
       // What is said to this name is the business of its twin, while this host stands aside.
       // Nor is there an answer to what comes after the farewell, such as an echo of it.
       hand: (part, message) => {
@@ -161,7 +167,14 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
       }),
       defer(() => disconnect(connected)),
     );
-    return merge(hearing$.pipe(switchMap(() => speaking$)), refreshes$).pipe(takeUntil(fromEvent(connected, 'close')));
+    isAnswered = false;
+    const heard$ = hearing$.pipe(
+      tap(() => {
+        isAnswered = true;
+      }),
+      switchMap(() => speaking$),
+    );
+    return merge(heard$, refreshes$).pipe(takeUntil(fromEvent(connected, 'close')));
   };
 
   const begin = (version: number): void => {
@@ -200,6 +213,11 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   /** Two machines with one machine id (cloned disks) throw each other out, unless one takes another client id. */
   const noteEnd = ({ code }: MqttFailure, lasted: number | undefined): void => {
     if (lasted === undefined) return;
+    unanswered = isAnswered ? 0 : unanswered + 1;
+    if (unanswered >= UNANSWERED_MAX && !isDeaf) {
+      isDeaf = true;
+      say(`${broker()} ends the connection of who subscribes: this host speaks from now on, and hears nothing`);
+    }
     shortSessions = lasted < SHORT.ms ? shortSessions + 1 : 0;
     isOneOfTwo ||= code === TAKEN_OVER || shortSessions >= SHORT.times;
   };
