@@ -1,5 +1,5 @@
 import type { IClientSubscribeOptions, IPublishPacket, MqttClient } from 'mqtt';
-import { Observable } from 'rxjs';
+import { interval, Observable } from 'rxjs';
 import type { MqttVersion } from './connection.ts';
 import { matches } from './filters.ts';
 import type { Incoming, Part } from './part.ts';
@@ -13,6 +13,9 @@ export interface HearOptions {
   /** The broker does not let this host hear what these filters match (its access rules, usually). */
   readonly refused: (filters: readonly string[]) => void;
 }
+
+/** How soon a part hears what it began to want within a connection: a group was added, or removed. */
+const FOLLOW_MS = 1000;
 
 /** Filters in one SUBSCRIBE: some brokers of clouds take no more. */
 const BATCH = 8;
