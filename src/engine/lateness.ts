@@ -28,11 +28,13 @@ export class Lateness {
   }
 
   get report(): LatenessReport {
+    const atMost: number[] = [];
     let count = 0;
-    const sums = Array.from(this.#counts, (each) => {
+    for (const each of this.#counts) {
       count += each;
-      return count;
-    });
-    return { count, sumMs: this.#sumMs, atMost: sums.slice(0, -1) };
+      atMost.push(count);
+    }
+    atMost.pop();
+    return { count, sumMs: this.#sumMs, atMost };
   }
 }
