@@ -421,7 +421,7 @@ describe('commands over MQTT', () => {
   });
 
   test('a resync tells what is kept of this group anew, and of no other', async () => {
-    const outbox = new Outbox({ expiry: 30, news: () => undefined, connected: () => true });
+    const outbox = new Outbox({ expiry: 30, now: () => 0, news: () => undefined, connected: () => true });
     const said = (): readonly string[] => {
       const topics: string[] = [];
       for (let next = outbox.next(); next !== undefined; next = outbox.next()) topics.push(next.topic);
