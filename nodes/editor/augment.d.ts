@@ -15,7 +15,9 @@ declare global {
     readonly users?: readonly EditorNode[];
     readonly label?: () => string;
     readonly name?: string;
-    readonly _def?: { readonly defaults: Readonly<Record<string, { readonly value: unknown }>> };
+    readonly _def?: {
+      readonly defaults: Readonly<Record<string, { readonly value: unknown; readonly type?: string }>>;
+    };
   }
 
   /**

@@ -74,6 +74,8 @@ export const labelOf = (group: string): string | undefined => RED.nodes.node(gro
 /** Fills in what a new node would have where this one, which is older than the setting, has nothing. */
 export const fillMissing = (node: EditorNode, kind: 'node' | 'node-config'): void => {
   const stored = node as EditorNode & Readonly<Record<string, unknown>>;
-  for (const [name, { value }] of Object.entries(node._def?.defaults ?? {}))
-    if (stored[name] === undefined && typeof value === 'string') $(`#${kind}-input-${name}`).val(value);
+  // A list of configuration nodes has its own word for none.
+  for (const [name, { value, type }] of Object.entries(node._def?.defaults ?? {}))
+    if (stored[name] === undefined && typeof value === 'string' && type === undefined)
+      $(`#${kind}-input-${name}`).val(value);
 };

@@ -83,12 +83,18 @@ describe('the form of carp-mqtt', { skip: missingBrowser(), timeout: 300_000 }, 
   };
   const isRefused = (input: Locator): Promise<boolean> =>
     input.evaluate((element) => element.classList.contains('input-error'));
-  /** What is shown to somebody who points at a field that is marked as wrong. */
+  /** What is shown to somebody who points at a field that is marked as wrong: again, while it is still the last reason. */
   const untilReason = async (input: Locator, words: RegExp): Promise<void> => {
     await until('the mark of wrong input', WITHIN_MS, () => isRefused(input));
-    await editor.page.mouse.move(5, 5);
-    await input.hover();
-    await editor.page.locator('.red-ui-popover').filter({ hasText: words }).first().waitFor();
+    const reason = editor.page.locator('.red-ui-popover').filter({ hasText: words }).first();
+    await until(`the reason ${words}`, WITHIN_MS, async () => {
+      await editor.page.mouse.move(5, 5);
+      await input.hover();
+      return reason.waitFor({ timeout: 1500 }).then(
+        () => true,
+        () => false,
+      );
+    });
   };
   const untilAccepted = (input: Locator): Promise<unknown> =>
     until('no mark of wrong input', WITHIN_MS, async () => !(await isRefused(input)));
@@ -105,6 +111,7 @@ describe('the form of carp-mqtt', { skip: missingBrowser(), timeout: 300_000 }, 
     await field('username').waitFor();
     await field('broker').waitFor({ state: 'hidden' });
     assert.equal(await field('version').inputValue(), 'auto');
+    assert.equal(await field('tls').locator('option:checked').textContent(), 'none');
     await form.locator('#carp-mqtt-advanced summary').click();
     assert.deepEqual(await Promise.all(['keepalive', 'refresh', 'expiry'].map((name) => field(name).inputValue())), [
       '5',
