@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
+import type { MqttTlsSettings } from '../adapters/mqtt/settings.ts';
 import { CarpError } from '../ports/error.ts';
 import { absoluteProgram } from './command-rules.ts';
 import { type ConfigError, type ConfigWarning, describe, type Finding, formatPath, type Path } from './findings.ts';
 import { PASSWORD_KEYS } from './password.ts';
 import { rules } from './rules.ts';
 import { absolute, type Surroundings } from './secret-rules.ts';
-import type { GroupConfig, HooksConfig, HostConfig } from './types.ts';
+import type { GroupConfig, HooksConfig, HostConfig, MqttConfig } from './types.ts';
 import { unsupported } from './unsupported.ts';
 import { validate } from './validate.ts';
 
@@ -54,13 +55,26 @@ const withAbsolutePrograms = ({ timeout, ...commands }: HooksConfig, baseFolder:
   timeout,
 });
 
+const withAbsoluteMqtt = ({ passwordFile, tls, ...mqtt }: MqttConfig, baseFolder: string): MqttConfig => ({
+  ...mqtt,
+  ...(passwordFile === undefined ? {} : { passwordFile: absolute(passwordFile, baseFolder) }),
+  ...(tls === undefined ? {} : { tls: withAbsoluteTls(tls, baseFolder) }),
+});
+
+const withAbsoluteTls = (
+  { caFile, certFile, keyFile, ...tls }: MqttTlsSettings,
+  baseFolder: string,
+): MqttTlsSettings => ({
+  ...tls,
+  ...(caFile === undefined ? {} : { caFile: absolute(caFile, baseFolder) }),
+  ...(certFile === undefined ? {} : { certFile: absolute(certFile, baseFolder) }),
+  ...(keyFile === undefined ? {} : { keyFile: absolute(keyFile, baseFolder) }),
+});
+
 /** The agent may run in another folder than the one that relative names start at. */
 const withAbsoluteFiles = ({ mqtt, groups, ...host }: HostConfig, baseFolder: string): HostConfig => ({
   ...host,
-  ...(mqtt === undefined ? {} : { mqtt }),
-  ...(mqtt?.passwordFile === undefined
-    ? {}
-    : { mqtt: { ...mqtt, passwordFile: absolute(mqtt.passwordFile, baseFolder) } }),
+  ...(mqtt === undefined ? {} : { mqtt: withAbsoluteMqtt(mqtt, baseFolder) }),
   groups: groups.map((group) => withAbsoluteNames(group, baseFolder)),
 });
 

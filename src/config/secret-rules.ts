@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
+import { parseEndpoint } from '../adapters/mqtt/endpoint.ts';
 import { CarpError } from '../ports/error.ts';
 import { error, type Finding, type Path, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
@@ -24,7 +25,8 @@ const tryPassfile = (file: string): { readonly read?: Passfile; readonly problem
   }
 };
 
-const publicFile = (file: string): string => `everybody on this system can read ${file}; run chmod o= ${file}`;
+/** What to do about a secret that is none. */
+export const publicFile = (file: string): string => `everybody on this system can read ${file}; run chmod o= ${file}`;
 
 const EMPTY = 'the password is empty, so that any host on the network can join the group; set pass or passfile';
 
@@ -56,14 +58,42 @@ export const passwordRules = (group: Loose<GroupConfig>, at: Path, around: Surro
   return value === undefined ? [error(path, missingVariable(passEnv))] : checkPassword(Buffer.from(value), path);
 };
 
-/** Rules for the password of the MQTT broker. */
+const MQTT_PASSWORD_KEYS = ['password', 'passwordFile', 'passwordEnv'] as const;
+
+/** Rules for the password of the MQTT broker, and for the name that goes with it. */
 export const mqttPasswordRules = (mqtt: Loose<MqttConfig>, around: Surroundings): readonly Finding[] => {
-  const { password, passwordFile } = mqtt;
-  if (password !== undefined && passwordFile !== undefined)
-    return [error(['mqtt'], 'has password and passwordFile; keep one')];
+  const given = MQTT_PASSWORD_KEYS.filter((key) => mqtt[key] !== undefined);
+  if (given.length > 1)
+    return [
+      error(['mqtt'], `has ${given.join(' and ')}; keep one, because they are different places for one password`),
+    ];
+  if (given.length === 0) return [];
+  return [...loginNameRules(mqtt), ...mqttPasswordPlace(mqtt, around)];
+};
+
+/** MQTT 3.1.1 has no password without a name, and mqtt.js sends none in MQTT 5 either. */
+const loginNameRules = ({ username, url }: Loose<MqttConfig>): readonly Finding[] => {
+  const urls = typeof url === 'string' ? [url] : (url ?? []);
+  const isNamed = username !== undefined || urls.some((one) => parseEndpoint(one ?? '')?.username !== undefined);
+  return isNamed || urls.length === 0
+    ? []
+    : [
+        error(
+          ['mqtt', 'username'],
+          'is missing: a password needs a name as well; any name will do for a broker that ignores it',
+        ),
+      ];
+};
+
+const mqttPasswordPlace = (
+  { passwordFile, passwordEnv }: Loose<MqttConfig>,
+  { baseFolder, environment }: Surroundings,
+): readonly Finding[] => {
+  if (passwordEnv !== undefined)
+    return environment[passwordEnv] === undefined ? [error(['mqtt', 'passwordEnv'], missingVariable(passwordEnv))] : [];
   if (passwordFile === undefined) return [];
   const path = ['mqtt', 'passwordFile'];
-  const file = absolute(passwordFile, around.baseFolder);
+  const file = absolute(passwordFile, baseFolder);
   const { read, problem = '' } = tryPassfile(file);
   if (read === undefined) return [error(path, problem)];
   return read.isPublic ? [warning(path, publicFile(file))] : [];

@@ -13,15 +13,17 @@ const isValid = ajv.compile(configSchema);
 /** The parts of a schema that messages are made of. */
 interface Expectation {
   readonly type?: string;
-  readonly enum?: readonly string[];
+  readonly enum?: readonly (string | number)[];
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
   readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
+  readonly items?: Expectation;
+  readonly oneOf?: readonly Expectation[];
 }
 
 /** Their values are never shown. */
-const SECRETS: readonly unknown[] = ['pass', 'password'];
+const SECRETS: readonly unknown[] = ['pass', 'password', 'keyPassphrase', 'key', 'cert', 'ca'];
 
 const range = ({ minimum, exclusiveMinimum, maximum }: Expectation): string => {
   const low = minimum ?? exclusiveMinimum;
@@ -30,11 +32,13 @@ const range = ({ minimum, exclusiveMinimum, maximum }: Expectation): string => {
 };
 
 const expected = (schema: Expectation): string => {
-  if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`;
+  if (schema.oneOf !== undefined) return schema.oneOf.map(expected).join(', or ');
+  if (schema.enum !== undefined) return `one of ${[...new Set(schema.enum.map(String))].join(', ')}`;
   if (schema.type === 'integer') return `a whole number${range(schema)}`;
   if (schema.type === 'number') return `a number${range(schema)}`;
   if (schema.type === 'boolean') return 'true or false';
-  if (schema.type === 'array') return 'a list';
+  if (schema.type === 'array')
+    return schema.items?.enum === undefined ? 'a list' : `a list of ${schema.items.enum.join(', ')}`;
   return schema.type === 'object' ? 'an object (settings below it, indented)' : 'text';
 };
 
@@ -79,6 +83,29 @@ const unknownKey = (key: string, schema: Expectation): string => {
 /** The entries of `anyOf` that did not fit are told by `anyOf` itself. */
 const isAlternative = ({ schemaPath }: DefinedError): boolean => schemaPath.includes('/anyOf/');
 
+/**
+ * One story of each `oneOf`. What came is usually of the kind of one alternative, and has a fault in it: then that fault is
+ * told, and neither what the other alternatives would have wanted nor that none fits.
+ */
+const withoutOthers = (faults: readonly DefinedError[]): readonly DefinedError[] => {
+  const untold = new Set<DefinedError>();
+  for (const choice of faults.filter(({ keyword }) => keyword === 'oneOf')) {
+    const branchOf = ({ schemaPath }: DefinedError): string | undefined =>
+      schemaPath.startsWith(`${choice.schemaPath}/`)
+        ? schemaPath.slice(choice.schemaPath.length + 1).split('/', 1)[0]
+        : undefined;
+    const inside = faults.filter((fault) => branchOf(fault) !== undefined);
+    const isOtherKind = ({ keyword, instancePath }: DefinedError): boolean =>
+      keyword === 'type' && instancePath === choice.instancePath;
+    const otherKinds = new Set(inside.filter(isOtherKind).map(branchOf));
+    const [meant, ...more] = new Set(inside.map(branchOf).filter((branch) => !otherKinds.has(branch)));
+    const isClear = meant !== undefined && more.length === 0;
+    for (const fault of inside) if (!isClear || branchOf(fault) !== meant) untold.add(fault);
+    if (isClear) untold.add(choice);
+  }
+  return faults.filter((fault) => !untold.has(fault));
+};
+
 const describeFault = (fault: DefinedError, root: unknown): Finding => {
   const path = pathOf(fault.instancePath, root);
   const schema = (fault.parentSchema ?? {}) as Expectation;
@@ -101,7 +128,12 @@ const describeFault = (fault: DefinedError, root: unknown): Finding => {
     case 'maxItems':
       return error(path, `has too many entries; at most ${fault.params.limit} are allowed`);
     case 'minItems':
-      return error(path, 'must not be empty; name a program, or remove it');
+      return error(path, 'must not be empty; add what belongs there, or remove it');
+    case 'uniqueItems':
+      return error([...path, fault.params.i], 'is listed twice; remove one');
+    case 'pattern':
+      // Names of Sparkplug are the only ones with a pattern.
+      return error(path, `must be 1 to 128 characters without +, # and /, but is ${came(path, schema, fault.data)}`);
     default:
       return error(path, mismatch(path, schema, fault.data));
   }
@@ -126,7 +158,9 @@ export interface Validated {
 export const validate = (value: unknown): Validated => {
   if (isValid(value)) return { findings: [], config: value as HostConfig };
   const faults = (isValid.errors ?? []) as DefinedError[];
-  const told = faults.filter((fault) => !isAlternative(fault)).map((fault) => describeFault(fault, value));
+  const told = withoutOthers(faults.filter((fault) => !isAlternative(fault))).map((fault) =>
+    describeFault(fault, value),
+  );
   // A number that is no whole one and too large has two faults, and one message.
   const unique = new Map(told.map((finding) => [JSON.stringify([finding.path, finding.message]), finding]));
   const findings = [...unique.values()];

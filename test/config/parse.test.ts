@@ -190,7 +190,11 @@ for (const [settings, path, message] of [
   [{ mqtt: { url: 'mqtt://b', base: 'a/' } }, 'mqtt.base', /without wildcards/],
   [{ mqtt: { url: 'mqtt://b', homeAssistantPrefix: '#' } }, 'mqtt.homeAssistantPrefix', /without wildcards/],
   [{ mqtt: { url: ['mqtt://b', 'http://c'] } }, 'mqtt.url[1]', /must be a URL/],
-  [{ mqtt: { url: 'mqtt://b', commands: ['reboot'] } }, 'mqtt.commands', /./],
+  [
+    { mqtt: { url: 'mqtt://b', commands: ['mode', 'reboot'] } },
+    'mqtt.commands[1]',
+    /one of mode, advskew, hand-over, resync, query, but is "reboot"$/,
+  ],
   [{ mqtt: { url: 'mqtt://b', sparkplug: { group: 'a/b' } } }, 'mqtt.sparkplug.group', /./],
   [{ metrics: { port: 0 } }, 'metrics.port', /./],
   [{ mqtt: { url: 'mqtt://b', password: 'a', passwordFile: 'b' } }, 'mqtt', /keep one/],
