@@ -52,7 +52,7 @@ const start = async (t: TestContext): Promise<Plant> => {
       node,
       socket: join(place, 'agent.sock'),
       state: join(place, 'state'),
-      mqtt: { ...login, homeAssistant: true, commands: true, refresh: 1 },
+      mqtt: { ...login, homeAssistant: true, commands: true, refresh: 1, sparkplug: { group: 'acme' } },
       groups: [{ ...group, transport: 'memory' }],
     };
     writeFileSync(file, JSON.stringify(config));
@@ -104,6 +104,10 @@ test('an agent can do all it does with the access rules that we recommend, and i
   const is = (text: string) => (payload: string) => payload === text;
   const isJson = (payload: string): boolean => payload.startsWith('{');
 
+  const dashboard = await login('dashboard');
+  dashboard.on('message', (topic) => heard.set(topic, 'heard'));
+  await dashboard.subscribeAsync('spBv1.0/#', { qos: 1 });
+
   // Each is alone on a network in its own process: two masters, which only the bus can tell.
   const agents = [agent('rpi1'), agent('rpi2')] as const;
   for (const node of ['rpi1', 'rpi2']) {
@@ -116,6 +120,7 @@ test('an agent can do all it does with the access rules that we recommend, and i
     for (const leaf of ['state', 'event', 'stats']) await says(`${own}/${leaf}`, isJson);
     await says(`carp/node/${node}/info`, isJson);
     await says(`homeassistant/device/carp_${node}_plant/config`, isJson);
+    for (const topic of [`NBIRTH/${node}`, `DBIRTH/${node}/plant`]) await says(`spBv1.0/acme/${topic}`, is('heard'));
   }
   await says('carp/plant/master', isJson);
   // To raise it, a host has to hear what the other one says.
@@ -133,6 +138,7 @@ test('an agent can do all it does with the access rules that we recommend, and i
 
   agents[0].signal('SIGKILL');
   await says('carp/node/rpi1/status', is('offline'));
+  await says('spBv1.0/acme/NDEATH/rpi1', is('heard'));
   agents[1].signal('SIGTERM');
   await says('carp/plant/node/rpi2/role', is('STOPPED'));
   await says('carp/node/rpi2/status', is('offline'));
@@ -152,6 +158,8 @@ test('nobody can do more with the access rules that we recommend than is his', {
       'carp/node/rpi2/info',
       ...[...STATES, ...COMMANDS].map((leaf) => `carp/plant/node/rpi2/${leaf}`),
       ...COMMANDS.map((leaf) => `carp/plant/node/rpi1/${leaf}`),
+      'spBv1.0/acme/NBIRTH/rpi2',
+      'spBv1.0/acme/NCMD/rpi1',
       'homeassistant/status',
       'other/topic',
     ],
