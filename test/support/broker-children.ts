@@ -1,4 +1,7 @@
-/** Programs that must not outlive the test process, however it ends. */
+/** Programs and folders that must not outlive the test process, however it ends. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Child, type ChildOptions } from './child.ts';
 
 const alive = new Set<Child>();
@@ -11,8 +14,18 @@ export const child = (name: string, argv: readonly string[], options: ChildOptio
   return started;
 };
 
+const folders = new Set<string>();
+
+/** A folder of its own for a test. It goes with the process: nobody writes there any more by then. */
+export const scratchFolder = (name: string): string => {
+  const folder = mkdtempSync(join(tmpdir(), `carp-${name}-`));
+  folders.add(folder);
+  return folder;
+};
+
 const killAll = (): void => {
   for (const one of alive) one.signal('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 };
 process.once('exit', killAll);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)

@@ -3,14 +3,13 @@
  * their own, and `carp run`.
  */
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSupervisor, type Supervisor } from '../../src/agent/supervisor.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
 import { configOf } from '../agent/fakes.ts';
 import { carp } from '../cli/carp.ts';
-import { child } from './broker-children.ts';
+import { child, scratchFolder } from './broker-children.ts';
 import type { LocalBroker } from './broker-local.ts';
 import type { HostView } from './broker-model.ts';
 import { CARP, type JsonEvent } from './carp.ts';
@@ -35,12 +34,6 @@ export const mqttOf = ({ url, tls }: Pick<LocalBroker, 'url' | 'tls'>, more: obj
   ...(tls === undefined ? {} : { tls }),
   ...more,
 });
-
-const scratch = (scope: Scope): string => {
-  const folder = mkdtempSync(join(tmpdir(), 'carp-hosts-'));
-  scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  return folder;
-};
 
 export interface TimedCarpEvent {
   /** Monotonic milliseconds. */
@@ -71,7 +64,7 @@ export class SimulatedHosts {
     this.events = events;
     this.logs = logs;
     this.#processes = processes;
-    this.#state = scratch(scope);
+    this.#state = scratchFolder('hosts');
     this.supervisor = createSupervisor({ onSpawn: (process) => processes.push(process) });
     this.supervisor.events$.subscribe((event) => events.push({ at: monotonicMs(), event }));
     this.supervisor.logs$.subscribe(({ level, message }) => logs.push(`${level} ${message}`));
@@ -129,12 +122,14 @@ let runs = 0;
 export class LocalCarp {
   readonly child: Child;
   readonly node: string;
+  readonly folder: string;
   readonly #socket: string;
   readonly #file: string;
 
   private constructor(plan: HostPlan, folder: string) {
     runs += 1;
     this.node = plan.node;
+    this.folder = folder;
     this.#socket = join(folder, 'agent.sock');
     this.#file = join(folder, `carp-${runs}.json`);
     this.#write(plan);
@@ -142,13 +137,14 @@ export class LocalCarp {
     this.child = child(`carp run as ${plan.node}`, argv, { cwd: folder });
   }
 
-  /** @param folder - socket and state lie there; the same one for an agent that comes back */
-  static start(plan: HostPlan, folder: string): LocalCarp {
-    return new LocalCarp(plan, folder);
-  }
-
-  static folder(scope: Scope): string {
-    return scratch(scope);
+  /** @param folder - socket and state lie there; that of a predecessor for an agent that comes back */
+  static start(scope: Scope, plan: HostPlan, folder = scratchFolder('hosts')): LocalCarp {
+    const started = new LocalCarp(plan, folder);
+    scope.after(async () => {
+      started.child.signal('SIGKILL');
+      await started.child.exited.catch(() => undefined);
+    });
+    return started;
   }
 
   #write({ node, groups, more }: HostPlan): void {

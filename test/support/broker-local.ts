@@ -1,10 +1,9 @@
 /** A real Mosquitto on 127.0.0.1, with TLS or without, that a test may kill and start again. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MqttTlsSettings } from '../../src/adapters/mqtt/settings.ts';
-import { child } from './broker-children.ts';
+import { child, scratchFolder } from './broker-children.ts';
 import { Subscriber } from './broker-subscriber.ts';
 import type { Child } from './child.ts';
 import { createAuthority, needsOpenssl, tlsLines } from './mqtt-tls.ts';
@@ -91,8 +90,7 @@ export class LocalBroker {
   }
 
   static async start(scope: Scope, options: LocalBrokerOptions = {}): Promise<LocalBroker> {
-    const folder = mkdtempSync(join(tmpdir(), 'carp-broker-'));
-    scope.after(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = scratchFolder('broker');
     const port = options.port ?? (await freePorts(1))[0] ?? 0;
     const lines = [`listener ${port} 127.0.0.1`, ...usual, ...(options.lines ?? [])];
     let tls: MqttTlsSettings | undefined;

@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchFolder } from './broker-children.ts';
 import { accepts, freePorts } from './broker-local.ts';
 import type { Scope } from './netns.ts';
 import { toolPath } from './requirements.ts';
@@ -87,8 +87,7 @@ const start = (file: string, args: readonly string[], env: NodeJS.ProcessEnv, ou
 
 /** Starts a cluster of so many nodes, which is gone when the test ends. */
 export const startRabbitMq = async (scope: Scope, count = 2): Promise<readonly RabbitNode[]> => {
-  const folder = mkdtempSync(join(tmpdir(), 'carp-rabbitmq-'));
-  scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const folder = scratchFolder('rabbitmq');
   const [epmdPort = 0, ...ports] = await freePorts(1 + 2 * count);
   writeFileSync(join(folder, '.erlang.cookie'), `CARP${process.pid}`, { mode: 0o400 });
   // `localhost` is a short name of Erlang's, and leads to 127.0.0.1 without the network's help.
