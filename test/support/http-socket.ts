@@ -14,11 +14,16 @@ export class RawClient {
   readonly socket: Socket;
   received = '';
   closed = false;
+  /** Somebody listened. */
+  connected = false;
 
   constructor(port: number, host = '127.0.0.1') {
     this.socket = createConnection({ port, host });
     this.socket.setEncoding('utf8').on('data', (text: string) => {
       this.received += text;
+    });
+    this.socket.once('connect', () => {
+      this.connected = true;
     });
     // A connection that is cut is what some of the tests are about.
     this.socket.on('error', () => undefined);

@@ -24,6 +24,8 @@ export interface LocalOptions {
   readonly script?: string;
   readonly flow?: readonly object[];
   readonly env?: Readonly<Record<string, string>>;
+  /** More lines of settings.js. */
+  readonly settings?: object;
 }
 
 /** An answer of `GET nodes` or `GET plugins`. */
@@ -81,7 +83,10 @@ export class LocalNodeRed {
     const userDir = options.userDir ?? linkedUserDir(scope);
     const port = await freePort();
     if (!existsSync(userDir)) throw new Error(`there is no ${userDir}`);
-    writeFileSync(join(userDir, 'settings.cjs'), `module.exports = ${JSON.stringify(settings(port))};`);
+    writeFileSync(
+      join(userDir, 'settings.cjs'),
+      `module.exports = ${JSON.stringify({ ...settings(port), ...options.settings })};`,
+    );
     writeFileSync(join(userDir, 'flows.json'), JSON.stringify(options.flow ?? []));
     const script = options.script ?? createRequire(import.meta.url).resolve('node-red/red.js');
     const argv = [options.node ?? process.execPath, script, '-u', userDir, '-s', join(userDir, 'settings.cjs')];
