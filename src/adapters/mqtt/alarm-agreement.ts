@@ -1,6 +1,15 @@
 /** Rules about what all hosts of a group, and all groups of a sync, have to have in common. */
-import type { MemberSight } from './alarm-sight.ts';
-import { groupInterval, namesOf, type Rule, type Suspicion, sortedNames, wholeSeconds } from './alarm-suspicion.ts';
+import type { MemberSight, SyncedSight } from './alarm-sight.ts';
+import {
+  groupInterval,
+  isReadyBy,
+  listed,
+  namesOf,
+  type Rule,
+  type Suspicion,
+  sortedNames,
+  wholeSeconds,
+} from './alarm-suspicion.ts';
 
 /** Two timers of one sync end up to one interval apart; and what they start is to be over. */
 const SYNC_INTERVALS = 2;
@@ -9,15 +18,18 @@ const SYNC_INTERVALS = 2;
 export const mixedSync: Rule = (sight) => {
   const mixed = sight.members.flatMap((member) => {
     const { sync } = member;
-    const roles = sync?.groups.filter(({ role }) => role !== 'STOPPED') ?? [];
+    const takesPart = (one: SyncedSight): boolean => one.role !== 'STOPPED' && sight.now >= isReadyBy(one);
+    const roles = sync?.groups.filter(takesPart) ?? [];
     const isMixed = roles.some(({ role }) => role === 'MASTER') && roles.some(({ role }) => role !== 'MASTER');
     return sync === undefined || !isMixed ? [] : [{ node: member.node, name: sync.name, roles }];
   });
   const [first] = mixed;
   if (first === undefined) return [];
   const downs = mixed.flatMap(({ roles }) => roles.map(({ downMs }) => downMs));
-  const say = ({ node, roles }: (typeof mixed)[number]): string =>
-    `on ${node} ${roles.map(({ group, role }) => `${group} is ${role}`).join(', ')}`;
+  const say = ({ node, roles }: (typeof mixed)[number]): string => {
+    const [masters, others] = [true, false].map((is) => roles.filter(({ role }) => (role === 'MASTER') === is));
+    return `${node} is MASTER of ${groupsOf(masters)} and not of ${groupsOf(others)}`;
+  };
   return [
     {
       code: 'mixed-sync',
@@ -29,6 +41,8 @@ export const mixedSync: Rule = (sight) => {
     },
   ];
 };
+
+const groupsOf = (groups: readonly SyncedSight[] = []): string => listed(groups.map(({ group }) => group));
 
 /** Differences of skew alone are within the intervals. */
 const wholeSpread = (downs: readonly number[]): number => wholeSeconds(Math.max(...downs) - Math.min(...downs));

@@ -6,7 +6,7 @@ import type { GroupSight, MasterSight, MemberSight, PeerSight, SyncSight } from 
 import type { HeardState } from './bus-payloads.ts';
 import { BusView } from './bus-view.ts';
 import type { BusMember, BusMessage, Heard } from './bus-view-types.ts';
-import type { NodeInfoGroup, PeerReport } from './payloads.ts';
+import type { NodeInfo, NodeInfoGroup, PeerReport } from './payloads.ts';
 import { placeOf } from './topics.ts';
 
 export interface LookoutOptions {
@@ -37,6 +37,9 @@ export class Lookout {
   /** By group, then by node. */
   readonly #standings = new Map<string, Map<string, Standing>>();
   readonly #onlineSince = new Map<string, number>();
+  #syncs: { readonly now: number; readonly sights: Map<string, SyncSight> } = { now: 0, sights: new Map() };
+  /** By group, of the infos that are there. */
+  readonly #byGroup = new WeakMap<NodeInfo, ReadonlyMap<string, NodeInfoGroup>>();
 
   constructor(options: LookoutOptions) {
     this.#options = options;
@@ -77,7 +80,7 @@ export class Lookout {
   watchersOf(group: string): readonly string[] {
     return [...this.#view.nodes.values()]
       .filter(({ node }) => this.#view.statusOf(node) === 'online')
-      .filter(({ info }) => info?.value.alarms !== false && info?.value.groups.some((one) => one.group === group))
+      .filter(({ info, node }) => info?.value.alarms !== false && this.#infoOf(node, group) !== undefined)
       .map(({ node }) => node)
       .sort();
   }
@@ -127,7 +130,7 @@ export class Lookout {
       role,
       roleSince: Math.max(roleSince, this.#onlineSince.get(node) ?? roleSince),
       ...(saidAt === undefined ? {} : { saidAt }),
-      isStarting: role === 'INIT' && state.reason === 'startup',
+      isStarting: isStarting(state),
       intervalMs: intervalMs(state),
       downMs: downMs(state, info),
       ...(master === undefined ? {} : { master }),
@@ -140,10 +143,23 @@ export class Lookout {
   }
 
   #infoOf(node: string, group: string): NodeInfoGroup | undefined {
-    return this.#view.nodes.get(node)?.info?.value.groups.find((one) => one.group === group);
+    const info = this.#view.nodes.get(node)?.info?.value;
+    if (info === undefined) return undefined;
+    const known = this.#byGroup.get(info) ?? new Map(info.groups.map((one) => [one.group, one]));
+    this.#byGroup.set(info, known);
+    return known.get(group);
   }
 
+  /** The same for all groups of the sync at one moment. */
   #syncSight(node: string, name: string, now: number): SyncSight {
+    if (this.#syncs.now !== now) this.#syncs = { now, sights: new Map() };
+    const key = JSON.stringify([node, name]);
+    const sight = this.#syncs.sights.get(key) ?? this.#lookAtSync(node, name, now);
+    this.#syncs.sights.set(key, sight);
+    return sight;
+  }
+
+  #lookAtSync(node: string, name: string, now: number): SyncSight {
     const groups = this.#view.nodes.get(node)?.info?.value.groups ?? [];
     return {
       name,
@@ -152,7 +168,10 @@ export class Lookout {
         .flatMap((info) => {
           const member = this.#view.groups.get(info.group)?.members.get(node);
           const state = member === undefined ? undefined : this.#present(member, now);
-          return state === undefined ? [] : [{ group: info.group, role: state.role, downMs: downMs(state, info) }];
+          const roleSince = this.#standings.get(info.group)?.get(node)?.roleSince;
+          if (state === undefined || roleSince === undefined) return [];
+          const { role } = state;
+          return [{ group: info.group, role, roleSince, isStarting: isStarting(state), downMs: downMs(state, info) }];
         }),
     };
   }
@@ -214,6 +233,8 @@ const peerSight = ({ value, heardAt }: Heard<PeerReport>): PeerSight => {
     heardAt: heardAt - Math.max(0, Date.parse(at) - Date.parse(lastHeard)),
   };
 };
+
+const isStarting = ({ role, reason }: HeardState): boolean => role === 'INIT' && reason === 'startup';
 
 const skewOf = ({ advskew, demotion }: HeardState) => effectiveSkew(advSkew(advskew), demotion);
 

@@ -1,9 +1,7 @@
 /** Rules about who is MASTER, and who hears whom. */
 import type { GroupSight, MemberSight } from './alarm-sight.ts';
-import { groupInterval, namesOf, type Rule, sortedNames, speakTheSame } from './alarm-suspicion.ts';
+import { groupInterval, isReadyBy, namesOf, type Rule, sortedNames, speakTheSame } from './alarm-suspicion.ts';
 
-/** How long a host may wait for its link after its start (spanning tree, DHCP, `startDelay`). */
-const STARTING_MS = 60_000;
 /**
  * Two hosts of the bus are MASTER; or one is, and hears another speaker that does not give way; or one is, and a BACKUP
  * follows somebody else. The others may be BSD kernels or ucarp: nobody on the bus speaks for them.
@@ -43,15 +41,15 @@ export const twoMasters: Rule = (sight) => {
 
 /**
  * Nobody is MASTER, and nobody hears one, although the slowest BACKUP should have taken over by now: it has listened in
- * vain for its master-down time since it last heard one, or since it became BACKUP. Hosts in INIT cannot take over; while
- * they have just started they get time. STOPPED ones take no part.
+ * vain for its master-down time since it last heard one, or since it became BACKUP. Hosts in INIT cannot take over, and
+ * hear nobody; while they have just started they get time. STOPPED ones take no part.
  */
 export const noMaster: Rule = (sight) => {
   const { members, now, group } = sight;
   const candidates = members.filter(({ role }) => role === 'BACKUP' || role === 'INIT');
   if (candidates.length === 0 || members.some(({ role }) => role === 'MASTER')) return [];
   const backups = candidates.filter(({ role }) => role === 'BACKUP');
-  if (backups.some(hearsAMaster)) return [];
+  if (backups.some(hearsAMaster) || (backups.length === 0 && mayHaveAnother(candidates))) return [];
   const due = Math.max(...(backups.length > 0 ? backups.map(takesOverBy) : candidates.map(isReadyBy)));
   if (now < due) return [];
   const remedy =
@@ -62,14 +60,18 @@ export const noMaster: Rule = (sight) => {
   return [{ code: 'no-master', nodes: sortedNames(candidates), what, remedy, patienceMs: groupInterval(sight) }];
 };
 
+/** Whether hosts without a link have heard somebody who is not among them: that one may be MASTER, and cannot be heard now. */
+const mayHaveAnother = (members: readonly MemberSight[]): boolean => {
+  const known = new Set(members.flatMap(addressOf));
+  return members.some(({ peers }) => peers.some(({ address }) => !known.has(address)));
+};
+
 /** A host that tells of no peers at all has a version that does not. */
 const hearsAMaster = ({ peers, master }: MemberSight): boolean =>
   peers.length === 0 ? master?.self === false : peers.some(({ advertises }) => advertises);
 
 const takesOverBy = ({ roleSince, downMs, peers }: MemberSight): number =>
   Math.max(roleSince, ...peers.map(({ heardAt }) => heardAt)) + downMs;
-
-const isReadyBy = ({ roleSince, isStarting }: MemberSight): number => roleSince + (isStarting ? STARTING_MS : 0);
 
 /**
  * Of two MASTERs one hears the other and is not heard, or neither hears the other; or a BACKUP does not hear the only

@@ -8,6 +8,10 @@ export interface AlarmChange {
   readonly suspicion: Suspicion;
 }
 
+/** What readers of alarms take. Names may be long, and hosts many. */
+const TEXT_MAX = 1024;
+const NODES_MAX = 64;
+
 interface Entry {
   readonly firstAt: number;
   lastAt: number;
@@ -32,8 +36,8 @@ export class AlarmMemory {
   get alarms(): readonly Alarm[] {
     return this.raised.map(({ suspicion: { code, nodes, what, remedy }, since }) => ({
       code,
-      text: `${what}: ${remedy}`,
-      nodes,
+      text: shortened(`${what}: ${remedy}`),
+      nodes: nodes.slice(0, NODES_MAX),
       since,
     }));
   }
@@ -75,3 +79,5 @@ export class AlarmMemory {
     return changes;
   }
 }
+
+const shortened = (text: string): string => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX - 1)}…` : text);

@@ -45,7 +45,11 @@ export interface MasterSight {
 /** The groups of one sync on one host, as far as their roles are known. */
 export interface SyncSight {
   readonly name: string;
-  readonly groups: readonly { readonly group: string; readonly role: PublicRole; readonly downMs: number }[];
+  readonly groups: readonly SyncedSight[];
+}
+
+export interface SyncedSight extends Pick<MemberSight, 'role' | 'roleSince' | 'isStarting' | 'downMs'> {
+  readonly group: string;
 }
 
 export interface GroupSight {
