@@ -100,9 +100,12 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
 
   const broker = (): string => brokerName(brokers.current.url);
   const fields = (more: object = {}): Record<string, unknown> => ({ node: host.node, broker: broker(), ...more });
+  /** What was last said of each broker of the list: hosts that walk it would otherwise repeat themselves. */
+  const told = new Map<string, string>();
   const say = (line: string): void => {
-    if (line === said) return;
     said = line;
+    if (line === told.get(broker())) return;
+    told.set(broker(), line);
     log('warn', `mqtt of ${host.node}: ${line}`, fields());
   };
 
@@ -187,6 +190,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
       },
     );
     said = undefined;
+    told.clear();
     wasConnected = true;
     outbox.begin();
     each(parts, (part) => part.begin?.());
