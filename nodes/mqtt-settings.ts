@@ -122,6 +122,11 @@ const checked = (mqtt: object): { readonly settings: MqttConfig } | { readonly p
   const parsed = parseConfig(around(mqtt));
   if (parsed.ok && parsed.config.mqtt !== undefined) return { settings: parsed.config.mqtt };
   // Nobody who looks at a form knows of a file with a key `mqtt`.
-  const errors = (parsed.ok ? [] : parsed.errors).map((one) => ({ ...one, path: one.path.replace(/^mqtt\.?/, '') }));
+  const bare = (words: string): string => words.replace(/\bmqtt\./g, '');
+  const errors = (parsed.ok ? [] : parsed.errors).map((one) => ({
+    ...one,
+    path: one.path === 'mqtt' ? '' : bare(one.path),
+    message: bare(one.message),
+  }));
   return { problem: problemOf(configFailure(errors, 'this connection to a broker')) };
 };

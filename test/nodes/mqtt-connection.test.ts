@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import type { NodeAPI } from 'node-red';
 import type { Registry } from '../../nodes/registry.ts';
 import type { MqttConfig } from '../../src/config/types.ts';
+import { createAuthority, needsOpenssl, type TestAuthority } from '../support/mqtt-tls.ts';
 import { calls, type FakeAgents, fakeAgents, group, helper, nodesOn, registryFor, tab, until } from './fakes.ts';
 
 type CoreNodes = (RED: NodeAPI) => void;
@@ -59,9 +60,14 @@ const mqtt = (more: object = {}): object => ({
 const own = (more: object = {}): object => mqtt({ connection: 'own', broker: '', ...more });
 const withMqtt = group({ mqtt: 'm' });
 
-describe('carp-mqtt', () => {
+describe('carp-mqtt', { skip: needsOpenssl }, () => {
+  let authority: TestAuthority;
   let agents: FakeAgents;
   let registry: Registry;
+  before(() => {
+    authority = createAuthority();
+  });
+  after(() => authority.remove());
   beforeEach(() => {
     agents = fakeAgents();
   });
@@ -157,15 +163,18 @@ describe('carp-mqtt', () => {
 
     test('has what was uploaded into its TLS configuration, as text', async () => {
       const settings = { servername: 'broker.example', alpnprotocol: 'mqtt', verifyservercert: true };
+      const passphrase = 'open sesame';
+      const { cert, key } = authority.issue({ name: 'plc', passphrase });
       await load([tls(settings), broker({ usetls: true, tls: 'tls' }), mqtt(), withMqtt], {
-        tls: { certdata: 'the certificate', keydata: 'the key', cadata: 'the CA', passphrase: 'open sesame' },
+        tls: { certdata: cert, keydata: key, cadata: authority.ca, passphrase },
       });
+      assert.deepEqual(errors(), []);
       assert.equal(told()?.url, 'mqtts://192.0.2.9:1883');
       assert.deepEqual(told()?.tls, {
-        ca: 'the CA',
-        cert: 'the certificate',
-        key: 'the key',
-        keyPassphrase: 'open sesame',
+        ca: authority.ca.trim(),
+        cert: cert.trim(),
+        key: key.trim(),
+        keyPassphrase: passphrase,
         serverName: 'broker.example',
         alpn: 'mqtt',
         verify: true,
@@ -175,7 +184,7 @@ describe('carp-mqtt', () => {
     test('has the content of the files that its TLS configuration names', async (t) => {
       const folder = mkdtempSync(join(tmpdir(), 'carp-tls-'));
       t.after(() => rmSync(folder, { recursive: true, force: true }));
-      writeFileSync(join(folder, 'ca.pem'), 'a CA in a file\n');
+      writeFileSync(join(folder, 'ca.pem'), authority.ca);
       const flow = [
         tls({ ca: join(folder, 'ca.pem'), verifyservercert: false }),
         broker({ usetls: true, tls: 'tls' }),
@@ -183,12 +192,13 @@ describe('carp-mqtt', () => {
         withMqtt,
       ];
       await load(flow);
-      assert.deepEqual(told()?.tls, { ca: 'a CA in a file', verify: false });
+      assert.deepEqual(told()?.tls, { ca: authority.ca.trim(), verify: false });
       // A renewed file counts from the next deploy on.
-      writeFileSync(join(folder, 'ca.pem'), 'a newer CA\n');
+      const { cert } = authority.issue({ name: 'a newer CA' });
+      writeFileSync(join(folder, 'ca.pem'), cert);
       await deploy('full', flow);
       await untilConfigured(2);
-      assert.equal(told()?.tls?.ca, 'a newer CA');
+      assert.equal(told()?.tls?.ca, cert.trim());
     });
 
     test('without a TLS configuration accepts any certificate, as Node-RED does', async () => {
@@ -200,6 +210,7 @@ describe('carp-mqtt', () => {
       const cases: readonly {
         readonly what: string;
         readonly flow: readonly object[];
+        readonly credentials?: object;
         readonly says: RegExp;
       }[] = [
         { what: 'is not chosen', flow: [mqtt({ broker: '' })], says: /no broker is chosen.*choose an mqtt-broker/ },
@@ -232,23 +243,30 @@ describe('carp-mqtt', () => {
         },
         { what: 'is older than MQTT 3.1.1', flow: [broker({ compatmode: true }), mqtt()], says: /MQTT 3\.1,/ },
         {
+          what: 'has a certificate that is none',
+          flow: [tls(), broker({ usetls: true, tls: 'tls' }), mqtt()],
+          credentials: { tls: { cadata: 'SECRET, by mistake' } },
+          says: /^this connection to a broker is not valid: tls\.ca: tls\.ca is no certificate/,
+        },
+        {
           what: 'uses a variable that is not set',
           flow: [broker({ broker: env('CARP_TEST_UNSET') }), mqtt()],
           says: /"site" uses CARP_TEST_UNSET, and there is no such environment variable/,
         },
         { what: 'has nonsense as address', flow: [broker({ broker: 'http://b' }), mqtt()], says: /url: must be a URL/ },
       ];
-      for (const { what, flow, says } of cases)
+      for (const { what, flow, credentials, says } of cases)
         test(`because it ${what}: said once, with what to do, and the group runs`, async () => {
-          await load([...flow, withMqtt]);
+          await load([...flow, withMqtt], credentials);
           assert.equal(told(), undefined);
+          assert.doesNotMatch(errors().join(), /SECRET|\bmqtt\./);
           assert.equal(agents.own().configured[0]?.hosts[0]?.groups.length, 1);
           assert.equal(errors().length, 1, errors().join('\n'));
           assert.match(errors()[0] ?? '', says);
           assert.deepEqual(calls('g', 'error'), []);
           assert.match(registry.overview()[0]?.mqttProblem?.message ?? '', /./);
           assert.equal(registry.overview()[0]?.view.problem, undefined);
-          await deploy('full', [...flow, withMqtt]);
+          await deploy('full', [...flow, withMqtt], credentials);
           assert.deepEqual(errors(), []);
           assert.equal(agents.own().configured.length, 1);
         });
@@ -329,8 +347,8 @@ describe('carp-mqtt', () => {
 
     test('has a TLS configuration of Node-RED', async () => {
       const flow = [tls({ servername: 'broker.example' }), own({ url: 'wss://192.0.2.9/mqtt', tls: 'tls' }), withMqtt];
-      await load(flow, { tls: { cadata: 'the CA' } });
-      assert.deepEqual(told()?.tls, { ca: 'the CA', serverName: 'broker.example', verify: true });
+      await load(flow, { tls: { cadata: authority.ca } });
+      assert.deepEqual(told()?.tls, { ca: authority.ca.trim(), serverName: 'broker.example', verify: true });
     });
 
     test('says that its TLS configuration is gone', async () => {
