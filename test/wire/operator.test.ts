@@ -9,7 +9,7 @@ import type { Child } from '../support/child.ts';
 import { Lan, type Machine } from '../support/netns.ts';
 import { Prober } from '../support/prober.ts';
 import { missingForAgent } from '../support/requirements.ts';
-import { monotonicMs } from '../support/wait.ts';
+import { monotonicMs, until } from '../support/wait.ts';
 
 const VIP = '192.0.2.100';
 const skip = missingForAgent('tcpdump');
@@ -128,6 +128,62 @@ describe('operators', { concurrency: 2 }, () => {
     assert.equal(existsSync(stored), false);
     const twice = await operate(lan, first, 'maintenance', 'off');
     assert.deepEqual([twice.code, twice.stdout], [0, 'h1 was not in maintenance\nplant: MASTER, demotion 0']);
+  });
+
+  test('a host that observes hands over, takes nothing when nobody else is left, also after SIGKILL, and does when it is over', {
+    skip,
+    timeout: 180_000,
+  }, async (t) => {
+    const lan = await Lan.create(t, 2);
+    const [first, second] = [lan.host(1), lan.host(2)];
+    let one = Carp.start(lan, first, [plant(0, { preempt: true })]);
+    await one.untilRole('MASTER', START_MS);
+    const two = Carp.start(lan, second, [plant(100)]);
+    await untilFollowed(lan, first, two);
+
+    const on = await operate(lan, first, 'observe', 'on', 'plant');
+    assert.match(
+      on.stdout,
+      /^plant on h1 only observes now\nplant: 192\.0\.2\.12 took over after \d+ ms; BACKUP, demotion 240$/,
+      on.stderr,
+    );
+    assert.equal((await one.untilRole('BACKUP', 2000)).event.reason, 'forced');
+    await lan.untilHolders(VIP, ['h2'], 1000);
+
+    one.child.signal('SIGKILL');
+    await one.child.untilExit(5000);
+    one = Carp.start(lan, first, [plant(0, { preempt: true })]);
+    await one.untilRole('BACKUP', START_MS);
+    const shown = async () => JSON.parse((await operate(lan, first, 'status', '--json')).stdout).hosts[0].groups[0];
+    await until(
+      'the new agent to hear the MASTER',
+      START_MS,
+      async () => (await shown()).master?.address === '192.0.2.12',
+    );
+    await lan.powerOff(second);
+    const silent = await until('two master-down times without a MASTER', START_MS, async () => {
+      const group = await shown();
+      return group.lastAdvertMs > 2 * group.masterDownMs ? group : undefined;
+    });
+    assert.deepEqual([silent.role, silent.mode, silent.demotion], ['BACKUP', 'observe', 240]);
+    assert.deepEqual(
+      one.transitions().map(({ event }) => event.role),
+      ['BACKUP'],
+    );
+    await lan.untilHolders(VIP, [], 1000);
+
+    const off = await operate(lan, first, 'observe', 'off');
+    assert.equal(off.stdout, 'h1 no longer observes: it may become MASTER\nplant: BACKUP, demotion 0');
+    await one.untilRole('MASTER', START_MS);
+    await lan.untilHolders(VIP, ['h1'], 1000);
+
+    // Without anybody to hand over to.
+    const alone = await operate(lan, first, 'observe', 'on');
+    assert.equal(
+      alone.stdout,
+      'h1 only observes now\nplant: nobody took over, and nobody holds its addresses now; BACKUP, demotion 240',
+    );
+    await lan.untilHolders(VIP, [], 1000);
   });
 
   test('a host that is demoted hands over, and takes its group back by preempt when it is restored', {
