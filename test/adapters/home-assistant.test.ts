@@ -197,7 +197,12 @@ class World {
   readonly told: { readonly topic: string; readonly payload: string }[] = [];
   readonly retained: Map<string, string>;
   groups: readonly BusGroup[] = [busGroup('plant'), busGroup('lab', { vhid: 11 })];
-  readonly #outbox = new Outbox({ expiry: 30, news: () => undefined, connected: () => this.#connected });
+  readonly #outbox = new Outbox({
+    expiry: 30,
+    news: () => undefined,
+    connected: () => this.#connected,
+    now: () => this.#now,
+  });
   readonly #part: Part;
   #connected = false;
   #now = 0;

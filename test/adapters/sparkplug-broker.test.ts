@@ -161,7 +161,7 @@ for (const { name, skip, start, version } of brokers) {
       const first = publishTo(wire.url, { version, state });
       await until('it is born', () => ear.of('NBIRTH').length === 1);
       wire.cut();
-      await until('it is born again', () => ear.of('NBIRTH').length === 2);
+      await until('it is born again', () => ear.of('NBIRTH').length === 2 && ear.of('NDEATH').length === 1);
       assert.deepEqual([bdSeqs(ear, 'NDEATH'), bdSeqs(ear, 'NBIRTH')].map(numbersIn), [[0], [0, 1]]);
       await first.publisher.close();
       publishTo(broker.url, { version, state });
