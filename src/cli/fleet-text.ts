@@ -1,6 +1,7 @@
 /** Groups of the bus for people: a block each. What others wrote is made fit for a terminal. */
 import type { FleetFinding, FleetGroup, FleetMember } from './fleet-group.ts';
 import { printable, style } from './output.ts';
+import { shortTime, wrap } from './status-text.ts';
 
 /** Colours a line, or leaves it as it is. */
 type Paint = (text: string) => string;
@@ -11,13 +12,15 @@ interface Row {
   readonly paint: Paint;
 }
 
+const COLUMNS = 80;
+const LABEL = 'warning  '.length;
 const TITLES = ['NODE', 'STATUS', 'ROLE', 'ADVSKEW', 'DEMOTION', 'MODE', 'HOLDS', 'SAID'] as const;
 
-/** @param now - wall clock */
-export const groupLines = (group: FleetGroup, now: Date): readonly string[] => [
+/** @param columns - where sentences are broken; tables keep their width */
+export const groupLines = (group: FleetGroup, now: Date, columns = COLUMNS): readonly string[] => [
   `${style('bold', shown(group.group))}${group.vhid === undefined ? '' : `  vhid ${group.vhid}`}  ${masterText(group, now)}`,
   ...(group.members.length === 0 ? [] : table([heading, ...group.members.map(rowOf)])),
-  ...group.findings.map((finding) => `  ${findingText(finding)}`),
+  ...group.findings.flatMap((finding) => findingLines(finding, columns)),
 ];
 
 /** Such as `12 groups on 5 nodes; 2 need attention: plant, office`. */
@@ -69,17 +72,16 @@ const table = (rows: readonly Row[]): readonly string[] => {
   });
 };
 
-const findingText = ({ severity, code, text, since, by }: FleetFinding): string => {
-  const label = severity === 'alarm' ? style('red', 'ALARM') : style('yellow', 'warning');
+const findingLines = ({ severity, code, text, since, by }: FleetFinding, columns: number): readonly string[] => {
+  const isAlarm = severity === 'alarm';
+  const label = isAlarm ? style('red', 'ALARM'.padEnd(LABEL)) : style('yellow', 'warning'.padEnd(LABEL));
   const source = by === undefined ? '' : ` (says ${by}${since === undefined ? '' : ` since ${shortTime(since)}`})`;
-  return `${label}  ${shown(severity === 'alarm' ? `${code}: ${text}` : text)}${shown(source)}`;
+  const words = shown(`${isAlarm ? `${code}: ` : ''}${text}${source}`);
+  return wrap(words, columns - LABEL - 2).map((line, i) => `  ${i === 0 ? label : ' '.repeat(LABEL)}${line}`);
 };
 
 /** In one line, and without anything that a terminal would obey. */
 export const shown = (text: string): string => printable(text.replace(/\s+/g, ' '));
-
-/** `2026-11-22 12:00:00Z` */
-const shortTime = (at: string): string => at.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
 
 const span = (ms: number): string => {
   const seconds = Math.max(0, Math.floor(ms / 1000));

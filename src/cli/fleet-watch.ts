@@ -21,7 +21,7 @@ export const watchFleet = async ({ pictures$, json, output = process.stdout }: F
   const news = changes(json);
   const showCursor = (): void => void output.write(`${Screen.wrap}${Screen.showCursor}`);
   const shown$ = pictures$.pipe(
-    tap((picture) => output.write(isTerminal ? page(pageLines(picture, output.rows), output.rows) : news(picture))),
+    tap((picture) => output.write(isTerminal ? page(pageLines(picture, output), output.rows) : news(picture))),
   );
   if (isTerminal) {
     output.write(`${Screen.hideCursor}${Screen.noWrap}${Screen.clear}`);
@@ -44,7 +44,10 @@ export const watchFleet = async ({ pictures$, json, output = process.stdout }: F
 };
 
 /** One block after the other, those first that somebody has to look at: the page may be longer than the terminal. */
-export const pageLines = (picture: FleetPicture, rows: number): readonly string[] => {
+export const pageLines = (
+  picture: FleetPicture,
+  { rows, columns }: Pick<NodeJS.WriteStream, 'rows' | 'columns'>,
+): readonly string[] => {
   const { broker, lost, groups } = picture;
   const now = new Date();
   const connection = lost === undefined ? style('green', 'connected') : style('red', lostText(lost, now));
@@ -53,7 +56,8 @@ export const pageLines = (picture: FleetPicture, rows: number): readonly string[
   const lines = [
     `${shown(broker)}  ${connection}`,
     summaryLine(groups),
-    ...sorted.flatMap((group) => ['', ...groupLines(group, now)]),
+    // A terminal that does not know its size says 0.
+    ...sorted.flatMap((group) => ['', ...groupLines(group, now, columns === 0 ? undefined : columns)]),
   ];
   const room = roomFor(rows);
   if (lines.length <= room) return lines;

@@ -128,7 +128,8 @@ const field = (label: string, text: string): readonly string[] =>
     `  ${(i === 0 ? label : '').padEnd(LABEL)}${line}`.trimEnd(),
   );
 
-const wrap = (text: string, width: number): readonly string[] => {
+/** Breaks lines between words; a longer word stays whole. */
+export const wrap = (text: string, width: number): readonly string[] => {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
@@ -141,7 +142,7 @@ const wrap = (text: string, width: number): readonly string[] => {
 };
 
 /** `2026-11-22 12:00:00Z` */
-const shortTime = (at: string): string => at.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+export const shortTime = (at: string): string => at.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
 
 const span = (ms: number): string => {
   if (ms < 10_000) return `${Math.max(0, Math.round(ms))} ms`;

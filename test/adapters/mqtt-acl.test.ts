@@ -134,7 +134,7 @@ test('an agent can do all it does with the access rules that we recommend, and i
   const argv = ['fleet', url, '--once', '--username', 'dashboard', '--password-env', 'DASHBOARD'];
   const { stdout, stderr } = await carp(argv, { env });
   assert.match(stdout, /rpi1 +online +MASTER/, stderr);
-  assert.match(stdout, /ALARM {2}two-masters/);
+  assert.match(stdout, /ALARM {4}two-masters/);
 
   agents[0].signal('SIGKILL');
   await says('carp/node/rpi1/status', is('offline'));

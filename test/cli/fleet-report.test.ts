@@ -224,15 +224,28 @@ describe('the text of a group', () => {
     assert.ok(text(said).some((line) => line.includes('lines here')));
   });
 
+  test('breaks long sentences where the terminal ends, so that their end is read', () => {
+    const long =
+      'rpi1 and rpi2 are MASTER of plant at once: find out why they do not hear each other, and then do something';
+    const group = groupOf([...healthy(), alarm('rpi1', 'two-masters', long)]);
+    for (const columns of [60, 80, 200]) {
+      const sentences = groupLines(group, now, columns).slice(4);
+      assert.ok(sentences.every((line) => line.length <= columns));
+      assert.match(sentences[0] ?? '', /^ {2}ALARM {4}two-masters: rpi1/);
+      const joined = sentences.map((line) => line.slice(11)).join(' ');
+      assert.equal(joined, `two-masters: ${long} (says rpi1 since 2026-11-22 12:00:00Z)`);
+    }
+  });
+
   test('of many groups begins with those that somebody has to look at, and fits the terminal', () => {
     const quiet = ['a', 'b', 'c'].flatMap((group) => member({ group, node: 'rpi1', role: 'MASTER' }));
     const groups = groupsOf([...node('rpi1'), ...quiet, ...member({ group: 'z', node: 'rpi1', role: 'BACKUP' })]);
     assert.equal(summaryLine(groups), '4 groups on 1 node; 1 to look at: z');
-    const lines = pageLines({ broker: 'mqtt://broker:1883', refused: [], groups }, 10);
+    const lines = pageLines({ broker: 'mqtt://broker:1883', refused: [], groups }, { rows: 10, columns: 80 });
     assert.equal(lines.length, 9);
     assert.match(lines[3] ?? '', /^z /);
     assert.match(lines.at(-1) ?? '', /^… \d+ more lines/);
-    const all = pageLines({ broker: 'mqtt://broker:1883', refused: [], groups }, 0);
+    const all = pageLines({ broker: 'mqtt://broker:1883', refused: [], groups }, { rows: 0, columns: 0 });
     assert.equal(all.length - 9 + 1, Number(/\d+/.exec(lines.at(-1) ?? '')?.[0]));
   });
 });

@@ -68,7 +68,7 @@ describe('carp fleet --once', { skip: needsMosquitto }, () => {
     await say([...healthy(), alarm('rpi1', 'one-way', 'rpi2 does not hear rpi1')]);
     const { code, stdout } = await fleet(url);
     assert.equal(code, 1);
-    assert.match(stdout, /ALARM {2}one-way: rpi2 does not hear rpi1 \(says rpi1 since 2026-11-22 12:00:00Z\)/);
+    assert.match(stdout, /ALARM {4}one-way: rpi2 does not hear rpi1 \(says rpi1 since/);
   });
 
   test('ends with code 1 if nobody is MASTER, although no host says so', async (t) => {
@@ -77,7 +77,7 @@ describe('carp fleet --once', { skip: needsMosquitto }, () => {
     const { code, stdout } = await fleet(url, '--once');
     assert.equal(code, 1);
     assert.match(stdout, /rpi1 +offline +\(MASTER\)/);
-    assert.match(stdout, /ALARM {2}no-master: nobody is MASTER/);
+    assert.match(stdout, /ALARM {4}no-master: nobody is MASTER/);
   });
 
   test('prints one object a group for programs', async (t) => {
