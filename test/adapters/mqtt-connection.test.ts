@@ -329,6 +329,31 @@ describe('a password', () => {
   });
 });
 
+test('an alert of TLS has the same text, however the OpenSSL of this Node.js calls it', () => {
+  const handshake = (message: string): Error => Object.assign(new Error(message), { code: 'EPROTO' });
+  const coded = (code: string): Error => Object.assign(new Error('C0FE:error:0A000414:SSL routines'), { code });
+  const REVOKED =
+    /^the broker says that the certificate of this host \(mqtt\.tls\.certFile\) was revoked; get another$/;
+  for (const [error, text] of [
+    [coded('ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED'), REVOKED],
+    [coded('ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_REVOKED'), REVOKED],
+    [handshake('write EPROTO 80EC:error:0A000414:SSL routines:x:y:z.c:1:SSL alert number 44\n'), REVOKED],
+    [
+      coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'),
+      /wants a certificate of this host; set mqtt\.tls\.certFile and/,
+    ],
+    [coded('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'), /does not know the CA of the certificate of this host/],
+    [
+      coded('ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR'),
+      /^the broker ended TLS with the alert internal error; its log says why$/,
+    ],
+    [coded('ERR_SSL_TLSV1_UNRECOGNIZED_NAME'), /does not know the server name; check mqtt\.tls\.serverName/],
+    [handshake('write EPROTO 80EC:error:0A00010B:SSL routines:x:wrong version number:y'), /^the answer is not TLS; /],
+    [handshake('write EPROTO'), /^the handshake of TLS failed; .* mqtt:\/\/ in mqtt\.url, and let both speak TLS 1\.2/],
+  ] as const)
+    assert.match(mqttFailure(error).text, text);
+});
+
 test('whatever comes as an error, nothing that was written into a URL is repeated', () => {
   for (const error of [
     new Error('Invalid URL: wss://user:hunter2@broker'),
