@@ -1,5 +1,6 @@
 import { type Family, joined, type Labels, labels, type Sample } from '../adapters/metrics/exposition.ts';
 import { LATENESS_BOUNDS_MS } from '../engine/lateness.ts';
+import { MODES } from '../engine/mode.ts';
 import type { Counters, GroupStatus, PublicRole } from '../engine/status.ts';
 import { failureOf } from './metrics-health.ts';
 
@@ -19,6 +20,7 @@ const written = <Value extends string>(label: string, values: readonly Value[]) 
 const ROLES = ['INIT', 'BACKUP', 'MASTER', 'STOPPED'] as const satisfies readonly PublicRole[];
 const ROLE_LABELS = written('role', ROLES);
 const TO_LABELS = written('to', ROLES);
+const MODE_LABELS = written('mode', MODES);
 /** Names of `netstat -s -p carp`. */
 const REASON_LABELS = written('reason', [
   'badttl',
@@ -101,6 +103,14 @@ const healthFamilies = function* (all: readonly Measured[]): Families {
 };
 
 const rankFamilies = function* (all: readonly Measured[]): Families {
+  yield {
+    type: 'gauge',
+    name: 'carp_group_mode',
+    help: 'How a group takes part: 1 for the mode it is in, 0 for the others.',
+    samples: all.flatMap(({ status: { mode = 'normal' }, names }) =>
+      MODE_LABELS.map(({ value, label }) => ({ labels: joined(names, label), value: mode === value ? 1 : 0 })),
+    ),
+  };
   yield {
     type: 'gauge',
     name: 'carp_group_advskew',

@@ -166,6 +166,16 @@ test('a group that works is healthy, as MASTER, as BACKUP, demoted and in mainte
   await sim.outcome(sim.agent.maintenance({ node: 'a', on: true }));
   await sim.pass(2000);
   assert.equal((await web.health()).status, 200);
+  const modes = samplesOf(await web.scrape(), 'carp_group_mode', { node: 'a' });
+  assert.deepEqual(
+    modes.map(({ labels, value }) => [labels['mode'], value]),
+    [
+      ['normal', 0],
+      ['maintenance', 1],
+      ['observe', 0],
+    ],
+  );
+  assert.equal(valueIn(await web.scrape(), 'carp_group_mode', { node: 'b', mode: 'normal' }), 1);
   assert.equal(valueIn(await web.scrape(), 'carp_group_healthy', { node: 'a' }), 1);
   assert.equal(valueIn(await web.scrape(), 'carp_group_role', { node: 'b', role: 'MASTER' }), 1);
 });
