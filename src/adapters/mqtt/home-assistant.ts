@@ -12,7 +12,7 @@ import type { BusGroup, CreatePart, Incoming, Part, PartContext } from './part.t
 import { commandsOf } from './presence-part.ts';
 import { topicPath } from './topics.ts';
 
-/** A retained message comes within moments of its subscription. */
+/** A retained message comes within moments of its subscription, and so does word of a twin, who may own what it names. */
 const HEARD_MS = 2000;
 /** How long what is taken back stays in the ledger: a connection that breaks meanwhile costs nothing but time. */
 const TAKING_BACK_MS = 10_000;
@@ -33,6 +33,7 @@ const offering = (context: PartContext): Part => {
 
   /** What was told before: unknown until the broker had the time to say so. */
   let before: Ledger | undefined;
+  let found = EMPTY_LEDGER;
   let hearUntil: number | undefined;
   let goingUntil: number | undefined;
   let answerAt: number | undefined;
@@ -72,7 +73,7 @@ const offering = (context: PartContext): Part => {
 
   const heard = ({ topic, payload, retain }: Incoming): void => {
     if (topic === ledger) {
-      if (retain && before === undefined) tell(readLedger(payload, context.scope));
+      if (retain) found = readLedger(payload, context.scope);
       return;
     }
     // Retained: a birth of long ago. What is kept is on the broker, and was told anew by this connection.
@@ -91,7 +92,7 @@ const offering = (context: PartContext): Part => {
     tick: () => {
       if (!voice.connected()) return;
       if (before === undefined) {
-        if (hearUntil !== undefined && now() >= hearUntil) tell(EMPTY_LEDGER);
+        if (hearUntil !== undefined && now() >= hearUntil) tell(found);
         return;
       }
       if (goingUntil !== undefined && now() >= goingUntil) tell({ topics, entities: offered });
@@ -109,6 +110,8 @@ const offering = (context: PartContext): Part => {
 /** Discovery is off: takes back what was told while it was on. One filter, which matches one topic of its own. */
 const takingBack = ({ scope, voice, now }: PartContext): Part => {
   const ledger = ledgerTopic(scope);
+  let found = EMPTY_LEDGER;
+  let actAt: number | undefined;
   let doneAt: number | undefined;
   return {
     filters: [ledger],
@@ -117,11 +120,17 @@ const takingBack = ({ scope, voice, now }: PartContext): Part => {
     },
     heard: ({ topic, payload, retain }) => {
       if (topic !== ledger || !retain || payload.length === 0) return;
-      for (const device of readLedger(payload, scope).topics) voice.clear(device);
-      doneAt = now() + TAKING_BACK_MS;
+      found = readLedger(payload, scope);
+      actAt = now() + HEARD_MS;
     },
     tick: () => {
-      if (doneAt === undefined || now() < doneAt || !voice.connected()) return;
+      if (!voice.connected()) return;
+      if (actAt !== undefined && now() >= actAt) {
+        for (const topic of found.topics) voice.clear(topic);
+        actAt = undefined;
+        doneAt = now() + TAKING_BACK_MS;
+      }
+      if (doneAt === undefined || now() < doneAt) return;
       doneAt = undefined;
       voice.clear(ledger);
     },
