@@ -19,6 +19,11 @@ import { fileURLToPath } from 'node:url';
 import { configSchema } from '../../src/config/schema.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** The script, and what it imports. */
+const SCRIPTS = [
+  ...['dev/assets', 'dev/bundle-scripts'],
+  ...['config/schema', 'config/schema-mqtt', 'config/default-socket', 'adapters/mqtt/settings'],
+];
 /** A small project with the real script in it, because the script changes the project it lies in. */
 let project = '';
 const at = (file: string): string => join(project, file);
@@ -32,7 +37,7 @@ const put = (file: string, content = file): void => {
 before(() => {
   project = mkdtempSync(join(tmpdir(), 'carp-assets-'));
   put('package.json', '{ "type": "module" }');
-  for (const name of ['dev/assets', 'dev/bundle-scripts', 'config/schema', 'config/default-socket']) {
+  for (const name of SCRIPTS) {
     mkdirSync(dirname(at(`dist/src/${name}.js`)), { recursive: true });
     cpSync(join(root, `dist/src/${name}.js`), at(`dist/src/${name}.js`));
     put(`src/${name}.ts`);
