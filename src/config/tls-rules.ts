@@ -10,6 +10,9 @@ import type { MqttConfig } from './types.ts';
 type Tls = Loose<NonNullable<MqttConfig['tls']>>;
 
 const AT: Path = ['mqtt', 'tls'];
+/** Who lets a program renew certificates does so earlier: a third of the time before they expire. */
+const LATE_SHARE = 1 / 6;
+const LATE_MS = 14 * 86_400_000;
 const PARTS: readonly PemPart[] = ['ca', 'cert', 'key'];
 
 /** @param isUsed - a broker is asked with TLS */
@@ -71,12 +74,12 @@ const contentRules = (texts: PemTexts, tls: Tls): readonly Finding[] => {
   const at = (part: PemPart): Path => [...AT, tls[part] === undefined ? `${part}File` : part];
   if (problem !== undefined) return [error(at(problem.part), problem.text)];
   if (own === undefined) return [];
-  const now = new Date();
-  const description = describeCertificate(own, now);
-  const isValid = new Date(own.validFrom) <= now && now <= new Date(own.validTo);
-  return isValid
-    ? []
-    : [warning(at('cert'), `the certificate is of ${description}; brokers refuse it: renew it, and check the clock`)];
+  const [now, from, to] = [Date.now(), Date.parse(own.validFrom), Date.parse(own.validTo)];
+  const description = `the certificate is of ${describeCertificate(own, new Date(now))}`;
+  if (now < from || to < now)
+    return [warning(at('cert'), `${description}; brokers refuse it: renew it, and check the clock`)];
+  const isLate = to - now < Math.min(LATE_MS, (to - from) * LATE_SHARE);
+  return isLate ? [warning(at('cert'), `${description}; renew it before that day`)] : [];
 };
 
 /** Names of files and the passphrase, as far as they are there. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { brokerName } from '../../src/adapters/mqtt/connection.ts';
+import { connectionFailure } from '../../src/adapters/mqtt/connection-failure.ts';
 import { parseEndpoint } from '../../src/adapters/mqtt/endpoint.ts';
 import { mqttFailure } from '../../src/adapters/mqtt/problem.ts';
 import { attemptTo, type Outcome } from '../support/mqtt-attempt.ts';
@@ -175,6 +176,8 @@ describe('somebody who is no broker', () => {
     });
     const tls = await attemptTo(urlOf(broker).replace('mqtt:', 'mqtts:'), {}, { timeoutMs: 300 });
     assert.match(textOf(tls), /^the broker accepts connections, but did not begin TLS within 0\.3 s/);
+    const web = await attemptTo(urlOf(broker).replace('mqtt:', 'ws:'), {}, { timeoutMs: 300 });
+    assert.match(textOf(web), /^nobody answered within 0\.3 s; check the network, the port and the path in mqtt\.url/);
   });
 
   test('and speaks another protocol is told from a broker', async () => {
@@ -199,6 +202,15 @@ describe('somebody who is no broker', () => {
     const { failure } = await attemptTo(`mqtt://127.0.0.1:${await freePort()}`);
     assert.equal(failure?.code, 'ECONNREFUSED');
     assert.match(failure?.text ?? '', /nobody listens there .* is the port in mqtt\.url right\?$/);
+  });
+
+  test('does not even answer for TCP: that is the network, and not the broker', () => {
+    const endpoint = parseEndpoint('mqtts://192.0.2.1');
+    assert.ok(endpoint !== undefined);
+    const about = { endpoint, timeoutMs: 10_000, keepalive: 5 };
+    const { code, text } = connectionFailure(new Error('connack timeout'), about, { progress: 'begun' });
+    assert.equal(code, 'ETIMEDOUT');
+    assert.equal(text, 'the host did not answer within 10 s; check the network and the firewall of the broker');
   });
 
   test('has a name that DNS does not know, or an address without a way to it', () => {
@@ -349,6 +361,7 @@ test('an alert of TLS has the same text, however the OpenSSL of this Node.js cal
     ],
     [coded('ERR_SSL_TLSV1_UNRECOGNIZED_NAME'), /does not know the server name; check mqtt\.tls\.serverName/],
     [handshake('write EPROTO 80EC:error:0A00010B:SSL routines:x:wrong version number:y'), /^the answer is not TLS; /],
+    [coded('ERR_SSL_EE_KEY_TOO_SMALL'), /^a certificate or a key is too weak .* \(ERR_SSL_EE_KEY_TOO_SMALL\)$/],
     [handshake('write EPROTO'), /^the handshake of TLS failed; .* mqtt:\/\/ in mqtt\.url, and let both speak TLS 1\.2/],
   ] as const)
     assert.match(mqttFailure(error).text, text);

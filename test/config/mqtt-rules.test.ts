@@ -218,6 +218,8 @@ describe('TLS', { skip: needsOpenssl }, () => {
     assertFine(tls({ keyPassphrase: 'hunter2' }), /^mqtt\.tls\.keyPassphrase: has no effect without keyFile$/);
     const expired = authority.issue({ name: 'rpi1', when: 'expired' });
     assertFine(tls(pair(expired)), /^mqtt\.tls\.certFile: the certificate is of CN=rpi1, which expired on .* renew it/);
+    const soon = authority.issue({ name: 'rpi1', when: 'soon' });
+    assertFine(tls(pair(soon)), /^mqtt\.tls\.certFile: .* CN=rpi1, valid until .*; renew it before that day$/);
     const early = authority.issue({ name: 'rpi1', when: 'future' });
     assertFine(
       tls({ cert: early.cert, key: early.key }),

@@ -12,8 +12,8 @@ export interface IssueOptions {
   readonly name: string;
   /** For whom it is good. Default: `DNS:localhost`, `IP:127.0.0.1` and `IP:::1`. */
   readonly names?: readonly string[];
-  /** `expired`: until 2021. `future`: from 2090 on. Default: since yesterday, for a week. */
-  readonly when?: 'now' | 'expired' | 'future';
+  /** `expired`: until 2021. `future`: from 2090 on. `soon`: expires after two months, in a week. Default: since yesterday, for a week. */
+  readonly when?: 'now' | 'expired' | 'future' | 'soon';
   /** Encrypts the key. */
   readonly passphrase?: string;
 }
@@ -74,6 +74,7 @@ const opensslTime = (ms: number): string =>
 const span = (when: IssueOptions['when']): readonly [from: string, to: string] => {
   if (when === 'expired') return ['20200101000000Z', '20210101000000Z'];
   if (when === 'future') return ['20900101000000Z', '20910101000000Z'];
+  if (when === 'soon') return [opensslTime(Date.now() - 60 * DAY_MS), opensslTime(Date.now() + 7 * DAY_MS)];
   return [opensslTime(Date.now() - DAY_MS), opensslTime(Date.now() + 7 * DAY_MS)];
 };
 

@@ -46,7 +46,12 @@ const seconds = (ms: number): string => `${Number((ms / 1000).toFixed(1))} s`;
 
 const timedOut = ({ timeoutMs, endpoint }: Circumstances, { progress }: Moment): MqttFailure => {
   const time = seconds(timeoutMs);
-  if (progress === 'begun' && !endpoint.protocol.startsWith('ws'))
+  if (endpoint.protocol.startsWith('ws'))
+    return {
+      code: 'NO_ANSWER',
+      text: `nobody answered within ${time}; check the network, the port and the path in mqtt.url, and whether the broker hangs`,
+    };
+  if (progress === 'begun')
     return {
       code: 'ETIMEDOUT',
       text: `the host did not answer within ${time}; check the network and the firewall of the broker`,

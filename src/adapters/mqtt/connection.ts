@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 import mqtt, { type IClientOptions, type IDisconnectPacket, type MqttClient } from 'mqtt';
-import { defer, from, Observable, switchMap } from 'rxjs';
+import { catchError, defer, from, Observable, switchMap, throwError } from 'rxjs';
 import { type Circumstances, connectionFailure, type Progress } from './connection-failure.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { readLogin } from './login.ts';
-import type { MqttFailure } from './problem.ts';
+import { type MqttFailure, mqttFailure } from './problem.ts';
 import type { MqttSettings } from './settings.ts';
 import { readTls, type TlsMaterial } from './tls.ts';
 import { topicLevel } from './topics.ts';
@@ -50,7 +50,10 @@ const RECEIVE_MAX = 65_535;
  * it has a bound, and changed passwords, certificates and keys are read.
  */
 export const mqttConnection = (options: ConnectionOptions): Observable<MqttClient> =>
-  defer(() => from(prepare(options))).pipe(switchMap(({ client, circumstances }) => attempt(client, circumstances)));
+  defer(() => from(prepare(options))).pipe(
+    switchMap(({ client, circumstances }) => attempt(client, circumstances)),
+    catchError((error) => throwError(() => mqttFailure(error))),
+  );
 
 interface Prepared {
   readonly client: IClientOptions;

@@ -89,12 +89,15 @@ const messageOf = (error: unknown): string | undefined => {
 
 const wordsOf = (code: string): string | undefined => {
   const alert = /^ERR_SSL_.*ALERT_(?<name>\w+)$/.exec(code)?.groups?.['name'];
-  return SYSTEM[code] ?? (alert === undefined ? undefined : alertText(alert));
+  if (alert !== undefined && SYSTEM[code] === undefined) return alertText(alert);
+  return SYSTEM[code] ?? (/_TOO_(SMALL|WEAK)$/.test(code) ? `${WEAK} (${code})` : undefined);
 };
 
 const NAME = 'check the host name in mqtt.url';
 const ROUTE = 'check the network';
 const PLAIN = 'is the port one for TLS? If not, use mqtt:// in mqtt.url';
+const WEAK =
+  'a certificate or a key is too weak for TLS of today; make one with SHA-256, and RSA of 2048 bits or an elliptic curve';
 const SERVER_NAME = 'the broker does not know the server name; check mqtt.tls.serverName, or the host in mqtt.url';
 const UNTRUSTED =
   'the certificate of the broker is not trusted; give the CA that signed it in mqtt.tls.caFile, with the certificates in between';
