@@ -96,7 +96,8 @@ export const virtualBus = ({ base = 'carp' }: { readonly base?: string } = {}): 
   };
 
   const join: VirtualBus['join'] = (name, first = {}, { node = name, ...mqtt } = {}) => {
-    let groups = [first].flat();
+    const busGroups = (now: Groups): readonly BusGroup[] => [now].flat().map(groupSettings).map(busGroup);
+    let groups = busGroups(first);
     const settings = mqttSettings({ url: 'mqtt://127.0.0.1', base, ...mqtt });
     const host = lan.start(name, first);
     const startedAt = new Date(Date.UTC(2026, 0, 1) + scheduler.now()).toISOString();
@@ -139,7 +140,7 @@ export const virtualBus = ({ base = 'carp' }: { readonly base?: string } = {}): 
           .slice(0, 16),
         startedAt,
         version: '1.0.0',
-        groups: () => groups.map(groupSettings).map(busGroup),
+        groups: () => groups,
         snapshots: () => host.host.snapshots().map((event) => ({ ...event, node })),
         status: () => host.host.status(),
         modeOf: () => 'normal',
@@ -233,7 +234,7 @@ export const virtualBus = ({ base = 'carp' }: { readonly base?: string } = {}): 
         end();
       },
       configure: (now) => {
-        groups = [now].flat();
+        groups = busGroups(now);
         host.apply(now);
       },
     };

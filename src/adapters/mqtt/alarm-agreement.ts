@@ -1,5 +1,5 @@
 /** Rules about what all hosts of a group, and all groups of a sync, have to have in common. */
-import type { MemberSight, SyncedSight } from './alarm-sight.ts';
+import type { MemberSight, SyncedSight, SyncSight } from './alarm-sight.ts';
 import {
   groupInterval,
   isReadyBy,
@@ -16,20 +16,15 @@ const SYNC_INTERVALS = 2;
 
 /** On one host some groups of a sync are MASTER and others are not. A split sync heals by itself after two master-down times. */
 export const mixedSync: Rule = (sight) => {
-  const mixed = sight.members.flatMap((member) => {
-    const { sync } = member;
-    const takesPart = (one: SyncedSight): boolean => one.role !== 'STOPPED' && sight.now >= isReadyBy(one);
-    const roles = sync?.groups.filter(takesPart) ?? [];
-    const isMixed = roles.some(({ role }) => role === 'MASTER') && roles.some(({ role }) => role !== 'MASTER');
-    return sync === undefined || !isMixed ? [] : [{ node: member.node, name: sync.name, roles }];
+  const mixed = sight.members.flatMap(({ node, sync }) => {
+    const sides = sync === undefined ? undefined : sidesOf(sync, sight.now);
+    return sync === undefined || sides === undefined ? [] : [{ node, name: sync.name, ...sides }];
   });
   const [first] = mixed;
   if (first === undefined) return [];
-  const downs = mixed.flatMap(({ roles }) => roles.map(({ downMs }) => downMs));
-  const say = ({ node, roles }: (typeof mixed)[number]): string => {
-    const [masters, others] = [true, false].map((is) => roles.filter(({ role }) => (role === 'MASTER') === is));
-    return `${node} is MASTER of ${groupsOf(masters)} and not of ${groupsOf(others)}`;
-  };
+  const downs = mixed.flatMap(({ masters, others }) => [...masters, ...others].map(({ downMs }) => downMs));
+  const say = ({ node, masters, others }: (typeof mixed)[number]): string =>
+    `${node} is MASTER of ${groupsOf(masters)} and not of ${groupsOf(others)}`;
   return [
     {
       code: 'mixed-sync',
@@ -42,7 +37,28 @@ export const mixedSync: Rule = (sight) => {
   ];
 };
 
-const groupsOf = (groups: readonly SyncedSight[] = []): string => listed(groups.map(({ group }) => group));
+interface Sides {
+  readonly masters: readonly SyncedSight[];
+  readonly others: readonly SyncedSight[];
+}
+
+/** Of a sync that is seen in each of its groups: a sight stands for one moment. */
+const judged = new WeakMap<SyncSight, Sides | 'together'>();
+
+const sidesOf = (sync: SyncSight, now: number): Sides | undefined => {
+  const known = judged.get(sync) ?? judge(sync, now);
+  judged.set(sync, known);
+  return known === 'together' ? undefined : known;
+};
+
+const judge = ({ groups }: SyncSight, now: number): Sides | 'together' => {
+  const present = groups.filter((one) => one.role !== 'STOPPED' && now >= isReadyBy(one));
+  const masters = present.filter(({ role }) => role === 'MASTER');
+  const others = present.filter(({ role }) => role !== 'MASTER');
+  return masters.length === 0 || others.length === 0 ? 'together' : { masters, others };
+};
+
+const groupsOf = (groups: readonly SyncedSight[]): string => listed(groups.map(({ group }) => group));
 
 /** Differences of skew alone are within the intervals. */
 const wholeSpread = (downs: readonly number[]): number => wholeSeconds(Math.max(...downs) - Math.min(...downs));

@@ -44,10 +44,12 @@ export const alarmPart: CreatePart = (context): Part => {
   let filters: readonly string[] = [];
   let begunAt: number | undefined;
   let heardAt = now();
+  let followedAt = now();
   let reported = '[]';
 
   /** Follows the configuration. */
   const follow = (): void => {
+    followedAt = now();
     const groups = host.groups().map(({ group }) => group);
     if (groups.length === watched.size && groups.every((group) => watched.has(group))) return;
     for (const group of watched.keys()) if (!groups.includes(group)) leave(group);
@@ -77,14 +79,20 @@ export const alarmPart: CreatePart = (context): Part => {
 
   const look = (): void => {
     let hasChanged = false;
+    // One moment for all: what several groups have in common is looked at once.
+    const at = now();
+    const date = wallClock();
     for (const [group, state] of watched) {
-      if (!state.isDirty && state.memory.isIdle && now() - state.lookedAt < LOOK_MS && !isDue(state)) continue;
+      if (!state.isDirty && state.memory.isIdle && at - state.lookedAt < LOOK_MS && !isDue(state)) continue;
       state.isDirty = false;
-      state.lookedAt = now();
-      const sight = lookout.sightOf(group, now());
+      state.lookedAt = at;
+      const sight = lookout.sightOf(group, at);
       insist(sight, state);
-      const time = { now: now(), wallClock: wallClock(), holdMs: groupInterval(sight) };
-      const changes = state.memory.update(suspicions(sight), time);
+      const changes = state.memory.update(suspicions(sight), {
+        now: at,
+        wallClock: date,
+        holdMs: groupInterval(sight),
+      });
       for (const change of changes) say(group, change);
       hasChanged ||= changes.length > 0;
       write(group, state);
@@ -170,7 +178,7 @@ export const alarmPart: CreatePart = (context): Part => {
         for (const state of watched.values()) state.isDirty = true;
     },
     tick: () => {
-      follow();
+      if (now() - followedAt >= LOOK_MS) follow();
       if (!voice.connected()) {
         // Not when the next connection begins: what the broker had kept may have come by then.
         if (begunAt !== undefined) lookout.lost();

@@ -4,6 +4,9 @@ import type { CreatePart } from './part.ts';
 import type { PeerReport } from './payloads.ts';
 import { addressTopic } from './topics.ts';
 
+/** A host of more groups is asked less often: all that is known of 255 groups takes some milliseconds to put together. */
+const MANY = { groups: 32, everyMs: 1000 } as const;
+
 /**
  * News (another state, another rank, a rival that comes or goes) are told at once; that a peer is heard once more is told
  * with the next refresh. Who is forgotten is taken back; of groups that were removed, `leftoverPart` takes back everything.
@@ -13,8 +16,12 @@ export const peersPart: CreatePart = ({ host, voice, scope, settings, now, wallC
   /** By topic: the group, and what was told of the peer. */
   const told = new Map<string, { readonly group: string; readonly news: string }>();
   let refreshedAt = Number.NEGATIVE_INFINITY;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let groupCount = 0;
 
   const tell = (): void => {
+    if (groupCount > MANY.groups && now() - lookedAt < MANY.everyMs) return;
+    lookedAt = now();
     const isRefresh = now() - refreshedAt >= refreshMs;
     if (isRefresh) refreshedAt = now();
     const at = wallClock().toISOString();
@@ -32,6 +39,7 @@ export const peersPart: CreatePart = ({ host, voice, scope, settings, now, wallC
         voice.keep(topic, JSON.stringify(reportOf(peer, at)), { expires: true });
       }
     }
+    groupCount = groups.size;
     for (const [topic, { group }] of told) {
       if (present.has(topic)) continue;
       told.delete(topic);
