@@ -7,6 +7,8 @@ import { Subject } from 'rxjs';
 import type { MqttSettings, SparkplugSettings } from '../../src/adapters/mqtt/settings.ts';
 import { createSparkplugPublisher, type SparkplugPublisher } from '../../src/adapters/sparkplug/publisher.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
+import { LocalCarp, memoryGroup, mqttOf } from '../support/broker-hosts.ts';
+import { LocalBroker, missingForBroker } from '../support/broker-local.ts';
 import { mqttSettings } from '../support/mqtt-settings.ts';
 import {
   freePort,
@@ -283,4 +285,27 @@ describe('Sparkplug and several brokers', { skip: needsSparkplug || needsMosquit
     assert.deepEqual(bdSeqs(ear, 'NBIRTH'), [0]);
     assert.equal(lines.filter((line) => /no connection/.test(line)).length, 1, lines.join('\n'));
   });
+});
+
+test('an agent that is killed as MASTER and started again dies with the number of its birth, and is born with the next', {
+  skip: needsSparkplug || missingForBroker(),
+  timeout: 120_000,
+}, async (t) => {
+  const broker = await LocalBroker.start(t);
+  const ear = using(await sparkplugEar(broker.url), (it) => it.close());
+  const sparkplug = { group: 'Werk 1', edgeNode: 'Halle 3' };
+  const plan = { node: 'rpi1', groups: [memoryGroup('plant')], more: { mqtt: mqttOf(broker, { sparkplug }) } };
+  const first = LocalCarp.start(t, plan);
+  const isMaster = () => ear.heard.some(({ metrics }) => metrics['Role']?.value === 'MASTER');
+  await until('it is MASTER', isMaster);
+  first.child.signal('SIGKILL');
+  await until('it is dead', () => ear.of('NDEATH').length === 1);
+  const second = LocalCarp.start(t, plan, first.folder);
+  await until('it is born again', () => ear.of('DBIRTH').length === 2);
+  assert.deepEqual([bdSeqs(ear, 'NBIRTH'), bdSeqs(ear, 'NDEATH')], [[0, 1], [0]]);
+  assert.equal(await second.terminate(), 0);
+  await until('it is dead, too', () => ear.of('NDEATH').length === 2);
+  assert.deepEqual(bdSeqs(ear, 'NDEATH'), [0, 1]);
+  assert.ok(ear.of('DDEATH').length >= 1, 'a group that stops is buried before its host');
+  assert.ok(ear.heard.every(({ topic }) => /^spBv1\.0\/Werk 1\/\w+\/Halle 3(\/plant)?$/.test(topic)));
 });
