@@ -19,8 +19,7 @@ import {
   timer,
 } from 'rxjs';
 import { BusView } from '../adapters/mqtt/bus-view.ts';
-import { type BusNews, busFeed } from '../adapters/mqtt/bus-view-feed.ts';
-import { busFilters } from '../adapters/mqtt/bus-view-filters.ts';
+import type { BusNews } from '../adapters/mqtt/bus-view-feed.ts';
 import type { MqttSettings } from '../adapters/mqtt/settings.ts';
 import { CarpError } from '../ports/error.ts';
 import type { FleetGroup } from './fleet-group.ts';
@@ -37,10 +36,12 @@ export interface FleetPicture {
 }
 
 export interface FollowOptions {
+  /** What comes from the bus: `busFeed`. Subscribed to several times, so shared here. */
+  readonly news$: Observable<BusNews>;
   readonly settings: MqttSettings;
-  readonly clientId: string;
-  /** Only these groups; empty: all. */
-  readonly names: readonly string[];
+  /** In ms. */
+  readonly monotonic?: () => number;
+  readonly wallClock?: () => number;
 }
 
 /** The broker has told all that it keeps when no more of it has come for so long. */
@@ -59,44 +60,54 @@ const SILENT_MS_MIN = 30_000;
  * each second. Never completes. Fails with a CarpError if there is no connection to begin with; one that is lost later
  * is made again, as often as it takes.
  */
-export const followFleet = ({ settings, clientId, names }: FollowOptions): Observable<FleetPicture> =>
+export const followFleet = ({
+  news$: given$,
+  settings,
+  monotonic = () => performance.now(),
+  wallClock = Date.now,
+}: FollowOptions): Observable<FleetPicture> =>
   defer(() => {
     const brokers = new Set([settings.url].flat()).size;
-    const filters = busFilters(settings.base, names);
     const silentMs = Math.max(SILENT_MS_MIN, settings.expiry * 1000, settings.refresh * 3000);
+    /** What is shown; the view that a new connection is filling takes its place once it is complete. */
     let shown: BusView | undefined;
     let coming = new BusView(settings.base);
-    let state: Pick<FleetPicture, 'broker' | 'lost' | 'refused'> = { broker: '', refused: [] };
+    let connection: Omit<FleetPicture, 'groups'> = { broker: '', refused: [] };
+    let groups: readonly FleetGroup[] = [];
     let failures = 0;
 
     const picture = (view: BusView): FleetPicture => {
-      const now = performance.now();
-      view.expire(now);
-      return { ...state, groups: fleetGroups(view, { now, wallNow: Date.now(), silentMs }) };
+      // Without a connection nothing is known, neither that somebody has fallen silent.
+      if (connection.lost === undefined) {
+        const now = monotonic();
+        view.expire(now);
+        groups = fleetGroups(view, { now, wallNow: wallClock(), silentMs });
+      }
+      return { ...connection, groups };
+    };
+
+    const lose = ({ broker, failure: { text }, waitMs }: BusNews & { readonly type: 'lost' }): void => {
+      failures += 1;
+      if (shown === undefined && failures >= brokers) throw noConnection(broker, text);
+      connection = { ...connection, broker, lost: { text, retryAt: wallClock() + waitMs } };
     };
 
     /** @returns whether there is something new to see */
     const hear = (news: BusNews): boolean => {
       switch (news.type) {
         case 'connected':
-          state = { ...state, broker: news.broker };
+          connection = { ...connection, broker: news.broker };
           coming = new BusView(settings.base);
           return false;
         case 'message': {
-          const change = coming.apply(news.message, performance.now());
+          const change = coming.apply(news.message, monotonic());
           return change !== undefined && change.type !== 'refreshed' && coming === shown;
         }
         case 'subscribed':
-          state = { ...state, refused: news.refused };
+          connection = { ...connection, refused: news.refused };
           return false;
         case 'lost':
-          failures += 1;
-          state = {
-            ...state,
-            lost: { text: news.failure.text, retryAt: Date.now() + news.waitMs },
-            broker: news.broker,
-          };
-          if (shown === undefined && failures >= brokers) throw noConnection(news.broker, news.failure.text);
+          lose(news);
           return true;
         default:
           return news satisfies never;
@@ -105,11 +116,10 @@ export const followFleet = ({ settings, clientId, names }: FollowOptions): Obser
 
     const settle = (): void => {
       shown = coming;
-      const { lost: _, ...rest } = state;
-      state = rest;
+      connection = { broker: connection.broker, refused: connection.refused };
     };
 
-    const news$ = busFeed({ settings, clientId, filters }).pipe(share());
+    const news$ = given$.pipe(share());
     const heard$ = news$.pipe(map(hear), filter(Boolean));
     const settled$ = settlements(news$).pipe(tap(settle));
     return merge(settled$, heard$, interval(REFRESH_MS)).pipe(

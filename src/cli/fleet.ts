@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { firstValueFrom } from 'rxjs';
+import { busFeed } from '../adapters/mqtt/bus-view-feed.ts';
+import { busFilters } from '../adapters/mqtt/bus-view-filters.ts';
 import { type FleetPicture, followFleet } from './fleet-follow.ts';
 import { BROKER_OPTIONS, brokerSettings, DEFAULT_CONFIG } from './fleet-settings.ts';
 import { groupLines, summaryLine } from './fleet-text.ts';
@@ -51,7 +53,8 @@ export const command: Command = {
     const settings = brokerSettings(urls[0], values);
     // Of its own each time: somebody else may be watching, too.
     const clientId = `carp-fleet-${randomBytes(4).toString('hex')}`;
-    const pictures$ = followFleet({ settings, clientId, names });
+    const news$ = busFeed({ settings, clientId, filters: busFilters(settings.base, names) });
+    const pictures$ = followFleet({ news$, settings });
     const isLive = watch || (!once && process.stdout.isTTY === true);
     if (!isLive) return show(await firstValueFrom(pictures$), { json, names, base: settings.base });
     await watchFleet({ pictures$, json });
