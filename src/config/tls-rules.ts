@@ -19,8 +19,7 @@ const PARTS: readonly PemPart[] = ['ca', 'cert', 'key'];
 export const tlsRules = (tls: Tls | undefined, isUsed: boolean, around: Surroundings): readonly Finding[] => {
   if (tls === undefined) return [];
   if (!isUsed) return [warning(AT, 'has no effect: write mqtts:// or wss:// in mqtt.url for TLS')];
-  const together = [...pairRules(tls), ...nameRules(tls)];
-  return together.some(({ severity }) => severity === 'error') ? together : [...together, ...fileRules(tls, around)];
+  return [...pairRules(tls), ...nameRules(tls), ...fileRules(tls, around)];
 };
 
 const isGiven = (tls: Tls, part: PemPart): boolean => tls[part] !== undefined || tls[`${part}File`] !== undefined;

@@ -204,6 +204,15 @@ describe('TLS', { skip: needsOpenssl }, () => {
       assertError(tls(settings), expected);
   });
 
+  test('with several mistakes tells all of them at once', () => {
+    const { certFile } = client;
+    const errors = errorsOf(tls({ caFile: '/no/such/ca', certFile, serverName: 'a:1' }));
+    assert.deepEqual(
+      errors.map((line) => line.split(':', 1)[0]),
+      ['mqtt.tls', 'mqtt.tls.serverName', 'mqtt.tls.caFile'],
+    );
+  });
+
   test('that does not protect as it should is warned of', () => {
     const { certFile, keyFile } = client;
     chmodSync(keyFile, 0o644);
