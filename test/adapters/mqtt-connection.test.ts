@@ -329,15 +329,16 @@ describe('a password', () => {
       [withLogin.replace(/:[^:@]*@/, ':hunter2@'), {}],
       [broker.url, { username, password: 'hunter2' }],
       [broker.url, {}],
-    ] as const) {
-      const { accepted, failure } = await attemptTo(url, settings);
-      assert.equal(accepted, false);
-      assert.match(
-        failure?.text ?? '',
-        /^(Not authorized|Bad username or password): check mqtt\.username and mqtt\.pass/,
-      );
-      assert.doesNotMatch(failure?.text ?? '', /hunter2/);
-    }
+    ] as const)
+      for (const version of [4, 5] as const) {
+        const { accepted, failure } = await attemptTo(url, settings, { version });
+        assert.equal(accepted, false);
+        assert.match(
+          failure?.text ?? '',
+          /^(Not authorized|Bad username or password): check mqtt\.username and mqtt\.pass/,
+        );
+        assert.doesNotMatch(failure?.text ?? '', /hunter2/);
+      }
   });
 });
 
