@@ -309,6 +309,24 @@ describe('discovery', () => {
     assert.equal(world.told.length, 3, 'nothing is told twice');
   });
 
+  test('of many groups is told bit by bit, because adverts go first', () => {
+    const world = new World();
+    world.groups = Array.from({ length: 100 }, (_, i) => busGroup(`g${i}`, { vhid: i + 1 }));
+    world.connect();
+    let most = 0;
+    for (let ms = 0; ms < 5000; ms += 250) {
+      const before = world.told.length;
+      world.pass(250);
+      most = Math.max(most, world.told.length - before);
+    }
+    assert.equal(world.told.length, 101);
+    assert.equal(most, 17, 'sixteen devices, and the ledger before the first');
+    world.groups = world.groups.slice(0, 99);
+    world.pass(3000);
+    assert.equal(world.device('homeassistant/device/carp_rpi1_g99/config'), undefined);
+    assert.equal([...world.retained.keys()].length, 100);
+  });
+
   test('is told anew to a new connection, in the background', () => {
     const world = started();
     world.disconnect();

@@ -16,6 +16,8 @@ import { topicPath } from './topics.ts';
 const HEARD_MS = 2000;
 /** How long what is taken back stays in the ledger: a connection that breaks meanwhile costs nothing but time. */
 const TAKING_BACK_MS = 10_000;
+/** How many devices are described at a time: what waits for a deadline in this process goes first. */
+const DEVICES_A_TICK = 16;
 /** When Home Assistant starts, its hosts do not speak all at once. */
 const ANSWER_MS = { first: 500, spread: 5000 } as const;
 
@@ -39,15 +41,21 @@ const offering = (context: PartContext): Part => {
   let answerAt: number | undefined;
   let told = '';
   let topics: readonly string[] = [];
+  let goneEntities: Readonly<Record<string, Platform>> = {};
+  /** Devices that are still to be described, and whether also to a broker that was told the same before. */
+  let waiting: readonly { readonly topic: string; readonly group: BusGroup; readonly again: boolean }[] = [];
+
+  const devices = () =>
+    host.groups().map((group) => ({ topic: deviceTopic(prefix, deviceId(context.scope, group.group)), group }));
 
   /** Says what is offered now, and what is not any more; a ledger that names both comes first. */
   const tell = (known: Ledger): void => {
-    const groups = host.groups();
-    told = signatureOf(groups);
-    const devices = new Map(groups.map((group) => [deviceTopic(prefix, deviceId(context.scope, group.group)), group]));
-    topics = [...devices.keys()];
-    const goneTopics = known.topics.filter((topic) => !devices.has(topic));
-    const goneEntities = Object.fromEntries(
+    const present = devices();
+    told = signatureOf(host.groups());
+    topics = present.map(({ topic }) => topic);
+    const configured = new Set(topics);
+    const goneTopics = known.topics.filter((topic) => !configured.has(topic));
+    goneEntities = Object.fromEntries(
       Object.entries(known.entities).filter(([key, platform]) => offered[key] !== platform),
     );
     before = { topics: [...topics, ...goneTopics], entities: { ...goneEntities, ...offered } };
@@ -56,19 +64,14 @@ const offering = (context: PartContext): Part => {
     if (before.topics.length === 0) voice.clear(ledger);
     else voice.keep(ledger, JSON.stringify(before));
     for (const topic of goneTopics) voice.clear(topic);
-    for (const [topic, group] of devices)
-      voice.keep(topic, deviceConfig(group, options, goneEntities), { lane: 'background' });
+    waiting = present.map((device) => ({ ...device, again: false }));
+    describe();
   };
 
-  const tellAgain = (): void => {
-    const gone: Readonly<Record<string, Platform>> = Object.fromEntries(
-      Object.entries(before?.entities ?? {}).filter(([key, platform]) => offered[key] !== platform),
-    );
-    for (const group of host.groups()) {
-      const topic = deviceTopic(prefix, deviceId(context.scope, group.group));
-      if (topics.includes(topic))
-        voice.keep(topic, deviceConfig(group, options, gone), { lane: 'background', again: true });
-    }
+  const describe = (): void => {
+    for (const { topic, group, again } of waiting.slice(0, DEVICES_A_TICK))
+      voice.keep(topic, deviceConfig(group, options, goneEntities), { lane: 'background', again });
+    waiting = waiting.slice(DEVICES_A_TICK);
   };
 
   const heard = ({ topic, payload, retain }: Incoming): void => {
@@ -95,11 +98,13 @@ const offering = (context: PartContext): Part => {
         if (hearUntil !== undefined && now() >= hearUntil) tell(found);
         return;
       }
-      if (goingUntil !== undefined && now() >= goingUntil) tell({ topics, entities: offered });
+      if (waiting.length > 0) describe();
+      else if (goingUntil !== undefined && now() >= goingUntil) tell({ topics, entities: offered });
       else if (signatureOf(host.groups()) !== told) tell(before);
-      if (answerAt === undefined || now() < answerAt) return;
+      if (answerAt === undefined || now() < answerAt || waiting.length > 0) return;
       answerAt = undefined;
-      tellAgain();
+      waiting = devices().map((device) => ({ ...device, again: true }));
+      describe();
     },
     end: () => {
       if (before !== undefined && signatureOf(host.groups()) !== told) tell(before);

@@ -30,13 +30,16 @@ export const deathCertificate = ({ codec, wallClock }: EdgeNodeOptions, bdSeq: n
 
 /**
  * One session of an edge node, from its birth: what is to be said, in order. Each group is a device; only what has changed
- * is reported (specification, 5.9 "report by exception"). Nothing is sent here.
+ * is reported (specification, 5.9 "report by exception"). Nothing is sent here, but what is taken from here has to be
+ * sent, in this order: it is counted.
  */
 export class EdgeNode {
   readonly #options: EdgeNodeOptions;
   readonly #bdSeq: number;
   /** What each device has reported, by metric. */
   readonly #reported = new Map<string, ReadonlyMap<string, Metric['value']>>();
+  /** Groups that had an event since a comparison began: what it knows of them is older. */
+  readonly #newer = new Set<string>();
   #seq = 0;
 
   /** @param bdSeq - that of the will of this connection */
@@ -45,19 +48,35 @@ export class EdgeNode {
     this.#bdSeq = bdSeq;
   }
 
-  /** Everything: at the beginning, and whenever a host application asks for it. */
-  birth(): readonly SparkplugMessage[] {
+  /** At the beginning, and whenever a host application asks for it. The groups are born by the comparison that follows. */
+  birth(): SparkplugMessage {
     const { ids, host, codec, wallClock } = this.#options;
     const at = wallClock();
     this.#reported.clear();
     this.#seq = 0;
     const metrics = nodeMetrics(this.#bdSeq, host.version, at);
-    const born = { topic: edgeTopic(ids, 'NBIRTH'), payload: codec.encodePayload({ timestamp: at, metrics, seq: 0 }) };
-    return [born, ...this.compare()];
+    return { topic: edgeTopic(ids, 'NBIRTH'), payload: codec.encodePayload({ timestamp: at, metrics, seq: 0 }) };
   }
 
   /** What there is to say of this event. */
   tell(event: CarpEvent): readonly SparkplugMessage[] {
+    this.#newer.add(event.group);
+    return this.#report(event);
+  }
+
+  /**
+   * What there is to say of everything: births, what changes without an event, groups that have come or gone. Bit by bit: a
+   * birth of 255 groups takes longer than an advert may be late.
+   */
+  *compare(): Generator<SparkplugMessage, void> {
+    const { host } = this.#options;
+    this.#newer.clear();
+    const configured = new Set(host.groups().map(({ group }) => group));
+    for (const group of [...this.#reported.keys()]) if (!configured.has(group)) yield* this.#bury(group);
+    for (const event of host.snapshots()) if (!this.#newer.has(event.group)) yield* this.#report(event);
+  }
+
+  #report(event: CarpEvent): readonly SparkplugMessage[] {
     const { host, mayOrder } = this.#options;
     const { group } = event;
     const before = this.#reported.get(group);
@@ -67,14 +86,6 @@ export class EdgeNode {
     if (before === undefined) return [this.#message('DBIRTH', group, metrics)];
     const changed = metrics.filter(({ name, value }) => before.get(name) !== value);
     return changed.length === 0 ? [] : [this.#message('DDATA', group, changed)];
-  }
-
-  /** What there is to say of everything: what changes without an event, and groups that have come or gone. */
-  compare(): readonly SparkplugMessage[] {
-    const { host } = this.#options;
-    const configured = new Set(host.groups().map(({ group }) => group));
-    const gone = [...this.#reported.keys()].filter((group) => !configured.has(group));
-    return [...gone.flatMap((group) => this.#bury(group)), ...host.snapshots().flatMap((event) => this.tell(event))];
   }
 
   #bury(group: string): readonly SparkplugMessage[] {

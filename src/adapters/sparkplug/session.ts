@@ -29,6 +29,8 @@ export interface SessionOptions {
 
 /** A host application that asks for a rebirth is answered this often; 255 groups are 255 messages. */
 const REBIRTH_MS = 1000;
+/** How long this process may be busy with messages at a time. */
+const SLICE_MS = 4;
 /** How often is looked for what changes without an event. */
 const COMPARE_MS = 1000;
 /** How long a primary host may say nothing before it is looked for at another broker. */
@@ -57,6 +59,7 @@ export const sparkplugSession = (options: SessionOptions): Observable<never> =>
     let isDead = false;
     let bornAt: number | undefined;
     let rebirthAsked = false;
+    let comparedAt = 0;
 
     const desk = createMaintenanceDesk(options.host, (group, error) => {
       const { message, remedy } = problemOf(error);
@@ -69,11 +72,33 @@ export const sparkplugSession = (options: SessionOptions): Observable<never> =>
     const mayTell = (): boolean =>
       bornAt !== undefined && !isDead && client.connected && client.stream.writableLength < UNSENT_BYTES_MAX;
 
+    /** A comparison that is under way. Each of its messages is sent as it is made. */
+    let round: ReturnType<EdgeNode['compare']> | undefined;
+    let next: NodeJS.Immediate | undefined;
+
+    const proceed = (): void => {
+      clearImmediate(next);
+      const end = performance.now() + SLICE_MS;
+      while (round !== undefined && mayTell() && performance.now() < end) {
+        const { done, value } = round.next();
+        if (done === true) round = undefined;
+        else send([value]);
+      }
+      // What the broker does not take now goes on at the next tick.
+      if (round !== undefined && mayTell()) next = setImmediate(proceed);
+    };
+    const compare = (): void => {
+      round = node.compare();
+      comparedAt = performance.now();
+      proceed();
+    };
+
     const bear = (): void => {
       const isFirst = bornAt === undefined;
       bornAt = performance.now();
       rebirthAsked = false;
-      send(node.birth());
+      send([node.birth()]);
+      compare();
       if (isFirst) options.born();
     };
 
@@ -140,12 +165,11 @@ export const sparkplugSession = (options: SessionOptions): Observable<never> =>
       if (rebirthAsked && bornAt !== undefined && now - bornAt >= REBIRTH_MS) bear();
     };
 
-    let comparedAt = performance.now();
     const tick = (): void => {
       work();
-      if (!mayTell() || performance.now() - comparedAt < COMPARE_MS) return;
-      comparedAt = performance.now();
-      send(node.compare());
+      if (!mayTell()) return;
+      if (round !== undefined) proceed();
+      else if (performance.now() - comparedAt >= COMPARE_MS) compare();
     };
 
     const subscribe = (): void => {
@@ -169,6 +193,7 @@ export const sparkplugSession = (options: SessionOptions): Observable<never> =>
     subscribe();
     return () => {
       following.unsubscribe();
+      clearImmediate(next);
       client.off('message', hear);
     };
   });
