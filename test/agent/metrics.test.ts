@@ -290,6 +290,25 @@ test('a group without an environment is a problem with a code, and not healthy',
   assert.match(JSON.stringify(body), /"group":"lab","role":"INIT","why":"not permitted"/);
 });
 
+test('how a host stands with its broker is told, and nothing of hosts that have none', async () => {
+  const web = scraper();
+  const broker = { broker: 'mqtt://192.0.2.1:1883', connected: true, queued: 3, dropped: 7, troubles: [] };
+  const createPublisher = () => ({ status: () => broker, close: async () => undefined, kill: () => undefined });
+  const { agent } = stage({ serveMetrics: web.serve, createPublisher });
+  const mqtt = { url: 'mqtt://192.0.2.1' };
+  const hosts = [configOf('a', [groupText('plant')], { mqtt, metrics: ADDRESS }), configOf('b', [groupText('plant')])];
+  await agent.configure({ state, hosts });
+  const families = await web.scrape();
+  assert.equal(valueIn(families, 'carp_mqtt_connected'), 1);
+  assert.equal(valueIn(families, 'carp_mqtt_queue_length', { node: 'a' }), 3);
+  assert.equal(valueIn(families, 'carp_mqtt_queue_dropped_total', { node: 'a' }), 7);
+  // The election does not depend on it, and neither does health.
+  broker.connected = false;
+  await agent.configure({ state, hosts });
+  assert.equal(valueIn(await web.scrape(), 'carp_mqtt_connected', { node: 'a' }), 0);
+  assert.equal((await web.health()).status, 200);
+});
+
 test('nothing is served without the setting; it can come, move, stay and go with each configuration', async () => {
   const web = scraper();
   const { agent } = stage({ serveMetrics: web.serve });

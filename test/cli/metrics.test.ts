@@ -153,6 +153,19 @@ test('a port that is taken costs one line, and is used when it is free', async (
   await untilServed(port);
 });
 
+test('a broker that is away is seen, and is no reason to be unhealthy', async (t) => {
+  const port = await freePort();
+  const agent = run(t, { metrics: { port }, mqtt: { url: `mqtt://127.0.0.1:${await freePort()}` } });
+  await untilMaster(agent);
+  const families = await until('the library to be loaded', WAIT_MS, async () => {
+    const all = await scrape(port);
+    return all.some(({ name }) => name === 'carp_mqtt_connected') && all;
+  });
+  assert.equal(valueIn(families, 'carp_mqtt_connected', { node: 'rpi1' }), 0);
+  assert.ok(valueIn(families, 'carp_mqtt_queue_length', { node: 'rpi1' }) > 0);
+  assert.equal((await get(port, '/healthz')).status, 200);
+});
+
 test('an IPv6 address can be named', async (t) => {
   if (!(await hasIpv6())) return t.skip('needs ::1 on this machine');
   const port = await freePort('::1');
