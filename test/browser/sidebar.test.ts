@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Locator } from 'playwright-core';
+import { startAedes, type TestBroker } from '../adapters/mqtt-brokers.ts';
 import { missingBrowser, pictureForReadme, startBrowser } from '../support/browser.ts';
 import { Editor } from '../support/browser-editor.ts';
 import { type Change, delaysOf, recordChanges, seenChanges } from '../support/browser-recorder.ts';
@@ -17,13 +18,22 @@ const TAB = 'First failover';
 
 describe('the sidebar CARP', { skip: missingBrowser(), timeout: 300_000 }, () => {
   const undo: (() => void | Promise<void>)[] = [];
+  let stopBroker: () => Promise<void> = () => Promise.resolve();
   const changes: Change[] = [];
+  let broker: TestBroker;
   let editor: Editor;
   let sidebar: Locator;
 
   before(async () => {
     const scope = { after: (step: () => void | Promise<void>) => void undo.push(step) };
-    const nodeRed = await LocalNodeRed.start(scope);
+    broker = await startAedes();
+    let isThere = true;
+    stopBroker = async () => {
+      if (isThere) await broker.stop();
+      isThere = false;
+    };
+    undo.push(() => stopBroker());
+    const nodeRed = await LocalNodeRed.start(scope, { env: { CARP_DEMO_MQTT_PORT: String(broker.port) } });
     editor = await Editor.open(await startBrowser(scope), nodeRed);
   });
   after(async () => {
@@ -143,6 +153,21 @@ describe('the sidebar CARP', { skip: missingBrowser(), timeout: 300_000 }, () =>
     await untilStatus('rpi1', /^BACKUP of /);
     await card('rpi1').locator('.carp-ledger').waitFor({ state: 'detached' });
     assert.ok(await button('rpi1', 'Maintenance on').isEnabled());
+  });
+
+  test('a card names its broker, and says when that is gone; the host is as well as before', async () => {
+    await card('rpi1').getByText(broker.url, { exact: true }).waitFor({ timeout: WITHIN_MS });
+    const warning = card('rpi1').locator('[data-warning="mqtt"]');
+    assert.equal(await warning.count(), 0);
+    await stopBroker();
+    await warning.getByText('Nothing is published over MQTT').waitFor({ timeout: WITHIN_MS });
+    assert.match(await textOf(warning), new RegExp(`connection to ${broker.url}`));
+    await card('rpi1').getByText(`${broker.url}, not connected`).waitFor();
+    await editor.keepPicture('sidebar-without-broker');
+    // A red card is for what somebody has to mend before the addresses are safe.
+    assert.doesNotMatch((await card('rpi1').getAttribute('class')) ?? '', /carp-is-wrong/);
+    assert.doesNotMatch((await warning.getAttribute('class')) ?? '', /carp-grave/);
+    await untilStatus('rpi2', 'MASTER');
   });
 
   test('nothing was wrong on the page, and nobody else was asked for anything', () => {
