@@ -25,7 +25,7 @@ export interface FleetMember {
 export interface FleetMaster {
   readonly node: string;
   readonly address: string;
-  readonly since: string;
+  readonly since?: string;
   /** Whether that node is there, and says so still. */
   readonly confirmed: boolean;
 }
@@ -43,7 +43,7 @@ export interface FleetFinding {
 export interface FleetGroup {
   readonly group: string;
   readonly vhid?: number;
-  /** The last that claimed to be MASTER. */
+  /** Who is MASTER, or was the last that claimed to be. */
   readonly master?: FleetMaster;
   readonly findings: readonly FleetFinding[];
   readonly members: readonly FleetMember[];

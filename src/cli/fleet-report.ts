@@ -1,5 +1,5 @@
 /** What the bus says about each group, put in order, and what is wrong with it as far as that can be seen from here. */
-import type { HeardAlarm } from '../adapters/mqtt/bus-payloads.ts';
+import type { HeardAlarm, HeardStats } from '../adapters/mqtt/bus-payloads.ts';
 import type { BusView } from '../adapters/mqtt/bus-view.ts';
 import type { BusGroupView, BusMember } from '../adapters/mqtt/bus-view-types.ts';
 import { findingsOf } from './fleet-findings.ts';
@@ -66,11 +66,24 @@ const ageOf = ({ state }: BusMember, { now, wallNow }: FleetClocks): number | un
   return Math.round(Math.max(heardMs, saidMs, 0));
 };
 
-const masterOf = ({ master }: BusGroupView, members: readonly FleetMember[]): FleetMaster | undefined => {
-  if (master === undefined) return undefined;
-  const { node, address, since } = master.value;
-  const confirmed = members.some((member) => member.node === node && member.alive && member.role === 'MASTER');
-  return { node, address, since, confirmed };
+/**
+ * Who claims to be MASTER, if that host still says so. A claim may be older than what its host says now (a queue that was
+ * emptied late), or be forgotten by the broker: then a host that is MASTER by its own state.
+ */
+const masterOf = (group: BusGroupView, members: readonly FleetMember[]): FleetMaster | undefined => {
+  const claim = group.master?.value;
+  const masters = members.filter(({ alive, role }) => alive && role === 'MASTER').map(({ node }) => node);
+  const [other] = masters;
+  if (claim !== undefined && (other === undefined || masters.includes(claim.node)))
+    return { node: claim.node, address: claim.address, since: claim.since, confirmed: other !== undefined };
+  if (other === undefined) return undefined;
+  const { state, stats } = group.members.get(other) ?? {};
+  return {
+    node: other,
+    address: state?.value.master?.address ?? '',
+    ...optional('since', sinceIn(stats?.value)),
+    confirmed: true,
+  };
 };
 
 /** Nobody has taken back the alarms of a host that has gone; another one says what is wrong by now. */
@@ -82,8 +95,14 @@ const alarmsOf = (view: BusView, { alarm }: BusGroupView): readonly (HeardAlarm 
 const addressesOf = ({ vips }: BusMember, state: 'held' | 'absent'): readonly string[] =>
   [...vips].flatMap(([address, { value }]) => (value === state ? [address] : [])).sort();
 
+/** `GroupStatus.since`, as it stands in the statistics. */
+const sinceIn = (stats: HeardStats | undefined): string | undefined => {
+  const since = stats !== undefined && Object.hasOwn(stats, 'since') ? stats['since'] : undefined;
+  return typeof since === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(since) ? since : undefined;
+};
+
 /** `GroupStatus.problem`, as it stands in the statistics. */
-const problemIn = (stats: Readonly<Record<string, unknown>> | undefined): string | undefined => {
+const problemIn = (stats: HeardStats | undefined): string | undefined => {
   const problem = stats === undefined || !Object.hasOwn(stats, 'problem') ? undefined : stats['problem'];
   if (typeof problem !== 'object' || problem === null || !('message' in problem)) return undefined;
   return typeof problem.message === 'string' ? problem.message.slice(0, PROBLEM_LENGTH_MAX) : undefined;

@@ -38,8 +38,8 @@ const masterText = ({ master }: FleetGroup, now: Date): string => {
   if (master === undefined) return style('yellow', 'no MASTER known');
   const { node, address, since, confirmed } = master;
   const who = [shown(node), shown(address)].filter((word) => word !== '').join(' ');
-  const when = `since ${shortTime(since)} (${span(now.getTime() - Date.parse(since))})`;
-  return confirmed ? `${style('green', 'MASTER')} ${who} ${when}` : style('grey', `last MASTER ${who} ${when}`);
+  const when = since === undefined ? '' : ` since ${shortTime(since)} (${span(now.getTime() - Date.parse(since))})`;
+  return confirmed ? `${style('green', 'MASTER')} ${who}${when}` : style('grey', `last MASTER ${who}${when}`);
 };
 
 const heading: Row = { cells: TITLES, paint: plain };

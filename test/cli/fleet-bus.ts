@@ -115,9 +115,10 @@ export interface Speaker {
 export const speakTo = async (
   url: string,
   user?: { readonly name: string; readonly password: string },
+  protocolVersion: 4 | 5 = 5,
 ): Promise<Speaker> => {
   const login = user === undefined ? {} : { username: user.name, password: user.password };
-  const client = await mqtt.connectAsync(url, { protocolVersion: 5, ...login });
+  const client = await mqtt.connectAsync(url, { protocolVersion, ...login });
   client.on('error', () => undefined);
   return {
     say: async (said) => {

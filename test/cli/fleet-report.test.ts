@@ -92,6 +92,25 @@ describe('a group of the fleet', () => {
     assert.equal(group.master?.confirmed, false);
   });
 
+  test('has the MASTER that says so itself, when a claim is old or missing', () => {
+    const state = { master: { address: '192.0.2.12', self: true } };
+    const moved = [
+      ...healthy(),
+      ...member({ node: 'rpi1', role: 'BACKUP' }),
+      ...member({ node: 'rpi2', role: 'MASTER', state }),
+    ];
+    const stats = {
+      topic: memberTopic({ base: 'carp', node: 'rpi2' }, 'plant', 'stats'),
+      payload: JSON.stringify({ since: '2026-11-22T12:00:00.000Z' }),
+    };
+    const expected = { node: 'rpi2', address: '192.0.2.12', since: '2026-11-22T12:00:00.000Z', confirmed: true };
+    assert.deepEqual(groupOf([...moved, stats]).master, expected);
+    const unclaimed = moved.filter(({ topic }) => topic !== 'carp/plant/master');
+    assert.deepEqual(groupOf([...unclaimed, stats]).master, expected);
+    assert.deepEqual(groupOf(unclaimed).master, { node: 'rpi2', address: '192.0.2.12', confirmed: true });
+    assert.match(groupLines(groupOf(unclaimed), new Date())[0] ?? '', /MASTER rpi2 192\.0\.2\.12$/);
+  });
+
   test('takes no notice of a host that stopped in an orderly way', () => {
     const said = [...healthy(), ...node('rpi3', 'offline'), ...member({ node: 'rpi3', role: 'STOPPED' })];
     assert.deepEqual(findings(groupOf(said)), []);

@@ -191,9 +191,12 @@ groups: [{ name: plant, interface: lan, vhid: 10, pass: x, transport: memory }]
   test('speaks MQTT 3.1.1 with a broker that knows nothing else', async (t) => {
     const broker = await startAedes();
     t.after(() => broker.stop());
-    const { code, stderr } = await fleet(broker.url, '--once');
-    assert.equal(code, 0, stderr);
-    assert.match(stderr, /no groups below carp/);
+    const speaker = await speakTo(broker.url, undefined, 4);
+    t.after(() => speaker.close());
+    await speaker.say(healthy());
+    const { code, stdout, stderr } = await fleet(broker.url, '--once');
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^plant {2}vhid 10 {2}MASTER rpi1/);
     assert.deepEqual([...new Set(broker.versions)].sort(), [4, 5]);
   });
 });
