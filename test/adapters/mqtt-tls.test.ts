@@ -90,11 +90,14 @@ describe('a connection with TLS', { skip: needsOpenssl }, () => {
   test('the server name is what the certificate has to be for, whatever the URL says; it may be an address', async () => {
     const named = await scripted({ name: 'broker', names: ['DNS:broker.example'] });
     const numbered = await scripted({ name: 'broker', names: ['IP:192.0.2.10'] });
+    const sixth = await scripted({ name: 'broker', names: ['IP:2001:db8::a'] });
     for (const [{ port }, serverName, accepted] of [
       [named, 'broker.example', true],
       [named, 'other.example', false],
       [numbered, '192.0.2.10', true],
       [numbered, '192.0.2.11', false],
+      [sixth, '2001:db8::a', true],
+      [sixth, '2001:db8::b', false],
     ] as const)
       assert.equal(
         (await attemptTo(`mqtts://127.0.0.1:${port}`, trust({ serverName }))).accepted,
@@ -108,6 +111,13 @@ describe('a connection with TLS', { skip: needsOpenssl }, () => {
     const broker = await startScript((socket) => socket.write(connack(5, 0)), { host: '::1', tls: { cert, key } });
     undo.push(broker.stop);
     assert.deepEqual(await attemptTo(`mqtts://[::1]:${broker.port}`, trust()), { accepted: true });
+    assert.match(reason(await attemptTo(`mqtts://[::1]:${broker.port}`)), /is not trusted/);
+    const web = await startScript((socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'), {
+      host: '::1',
+      tls: { cert, key },
+    });
+    undo.push(web.stop);
+    assert.match(reason(await attemptTo(`wss://[::1]:${web.port}/mqtt`, trust())), /^the web server answers 403/);
   });
 
   test('the protocol that ALPN asks for is told to the broker, and one that it does not have is explained', async () => {

@@ -2,6 +2,7 @@
  * What TLS needs for one attempt: certificates and keys are read anew each time, so that renewed ones are used without a
  * restart, and looked at before they are used, because a broker that refuses a certificate rarely says why.
  */
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { checkServerIdentity, createSecureContext, type SecureContext } from 'node:tls';
 import { readBounded } from './bounded-file.ts';
@@ -26,7 +27,7 @@ export interface TlsMaterial {
 
 /** @throws MqttFailure if something cannot be read, or does not fit together */
 export const readTls = async (settings: MqttTlsSettings | undefined, now: Date): Promise<TlsMaterial> => {
-  if (settings === undefined) return { options: { rejectUnauthorized: true } };
+  if (settings === undefined) return { options: { rejectUnauthorized: true, checkServerIdentity: identityProblem } };
   const { serverName, alpn, verify, keyPassphrase: passphrase } = settings;
   const ca = await textOf(settings, 'ca');
   const cert = await textOf(settings, 'cert');
@@ -41,6 +42,7 @@ export const readTls = async (settings: MqttTlsSettings | undefined, now: Date):
     options: {
       secureContext: createSecureContext({ ...texts, ...(passphrase === undefined ? {} : { passphrase }) }),
       rejectUnauthorized: verify,
+      checkServerIdentity: identityProblem,
       ...(serverName === undefined ? {} : expecting(serverName)),
       ...(alpn === undefined ? {} : { ALPNProtocols: [alpn] }),
     },
@@ -60,4 +62,11 @@ const textOf = async (settings: MqttTlsSettings, part: PemPart): Promise<string 
 const expecting = (serverName: string): Pick<TlsOptions, 'servername' | 'checkServerIdentity'> =>
   isIP(serverName) === 0
     ? { servername: serverName }
-    : { checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate) };
+    : { checkServerIdentity: (_host, certificate) => identityProblem(serverName, certificate) };
+
+/** Node 22.23 does not find an IPv6 address in a certificate, because it compares it as text; OpenSSL does. */
+const identityProblem: typeof checkServerIdentity = (host, certificate) => {
+  const problem = checkServerIdentity(host, certificate);
+  const isFound = isIP(host) === 6 && new X509Certificate(certificate.raw).checkIP(host) !== undefined;
+  return isFound ? undefined : problem;
+};
