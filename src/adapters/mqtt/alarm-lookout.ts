@@ -17,6 +17,11 @@ export interface LookoutOptions {
   readonly isWatched: (group: string) => boolean;
 }
 
+/** What a message was about: a node, with all its groups; or a group, and whether one of its hosts has another role. */
+export type Glimpse =
+  | { readonly type: 'node' }
+  | { readonly type: 'group'; readonly group: string; readonly hasMoved: boolean };
+
 /** What is remembered of a member beyond what it says now. */
 interface Standing {
   role: PublicRole;
@@ -56,19 +61,18 @@ export class Lookout {
     this.#onlineSince.clear();
   }
 
-  /** Takes in a message. Returns the group that it is about; `undefined` if it is about none, or about all of a node. */
-  heard(message: BusMessage, now: number): string | undefined {
+  /** Takes in a message. Returns what it is about; `undefined` if it is without effect. */
+  heard(message: BusMessage, now: number): Glimpse | undefined {
     const place = placeOf(this.#options.base, message.topic);
     if (place === undefined || (place.type !== 'node' && !this.#options.isWatched(place.group))) return undefined;
-    const change = this.#view.apply(message, now);
-    if (change === undefined) return undefined;
+    if (this.#view.apply(message, now) === undefined) return undefined;
     if (place.type === 'node') {
       if (place.leaf === 'status') this.#noteStatus(place.node, now);
       else this.#noteInfo(place.node, message.retain, now);
-      return undefined;
+      return { type: 'node' };
     }
-    if (place.leaf === 'state') this.#noteState({ ...place, isLive: !message.retain, now });
-    return place.group;
+    const hasMoved = place.leaf === 'state' && this.#noteState({ ...place, isLive: !message.retain, now });
+    return { type: 'group', group: place.group, hasMoved };
   }
 
   /** Who says what is wrong with a group, as far as that was said. */
@@ -196,16 +200,18 @@ export class Lookout {
     readonly node: string;
     readonly isLive: boolean;
     readonly now: number;
-  }): void {
+  }): boolean {
     const state = this.#view.groups.get(group)?.members.get(node)?.state?.value;
     const standings = this.#standings.get(group) ?? new Map<string, Standing>();
     this.#standings.set(group, standings);
     if (state === undefined) {
       standings.delete(node);
-      return;
+      return true;
     }
     const { role, master } = state;
-    const standing = standings.get(node) ?? { role, roleSince: now };
+    const before = standings.get(node);
+    const standing: Standing = before ?? { role, roleSince: now };
+    const hasMoved = before?.role !== role;
     standings.set(node, standing);
     if (standing.role !== role) Object.assign(standing, { role, roleSince: now });
     if (isLive) standing.saidAt = now;
@@ -213,6 +219,7 @@ export class Lookout {
     if (master === undefined) delete standing.master;
     else if (standing.master?.address !== master.address || standing.master.self !== master.self)
       standing.master = { ...master, since: now };
+    return hasMoved;
   }
 
   /** Bounded by the view: whoever is no longer there is forgotten. */

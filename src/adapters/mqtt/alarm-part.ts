@@ -1,6 +1,6 @@
 /** `<group>/alarm`: what is wrong with the groups of this host, by what all their hosts say and hear. */
 import { alarmFilters } from './alarm-filters.ts';
-import { Lookout } from './alarm-lookout.ts';
+import { type Glimpse, Lookout } from './alarm-lookout.ts';
 import { contradictedAt } from './alarm-masters.ts';
 import { type AlarmChange, AlarmMemory } from './alarm-memory.ts';
 import { suspicions } from './alarm-rules.ts';
@@ -8,12 +8,14 @@ import type { GroupSight } from './alarm-sight.ts';
 import { groupInterval } from './alarm-suspicion.ts';
 import type { CreatePart, Part } from './part.ts';
 import type { AlarmReport } from './payloads.ts';
-import { groupTopic, memberTopic, placeOf } from './topics.ts';
+import { groupTopic, memberTopic } from './topics.ts';
 
 /** What the broker had kept comes within moments of the subscription; nothing is judged before. */
 const SETTLE_MS = 1000;
 /** How often a group is looked at in which nothing has happened: somebody's state may have expired. */
 const LOOK_MS = 1000;
+/** How many groups are looked at in one go: adverts and leases have to leave meanwhile. The others are next. */
+const LOOKS_MAX = 64;
 /** Two that both think it is theirs to write do not write over each other more often than this. */
 const REWRITE_MS = 2000;
 /** What was said is stale after so many refreshes, where nothing expires. */
@@ -21,6 +23,7 @@ const REFRESHES = 3;
 
 /** What is known of a group of this host. */
 interface Watched {
+  readonly sync?: string;
   readonly memory: AlarmMemory;
   isDirty: boolean;
   lookedAt: number;
@@ -50,13 +53,16 @@ export const alarmPart: CreatePart = (context): Part => {
   /** Follows the configuration. */
   const follow = (): void => {
     followedAt = now();
-    const groups = host.groups().map(({ group }) => group);
-    if (groups.length === watched.size && groups.every((group) => watched.has(group))) return;
+    const configured = host.groups();
+    const groups = configured.map(({ group }) => group);
+    const isSame = configured.every(({ group, sync }) => watched.has(group) && watched.get(group)?.sync === sync);
+    if (groups.length === watched.size && isSame) return;
     for (const group of watched.keys()) if (!groups.includes(group)) leave(group);
-    for (const group of groups)
-      if (!watched.has(group)) {
+    for (const { group, sync } of configured)
+      if (watched.get(group)?.sync !== sync || !watched.has(group)) {
         const never = Number.NEGATIVE_INFINITY;
         watched.set(group, {
+          ...(sync === undefined ? {} : { sync }),
           memory: new AlarmMemory(),
           isDirty: true,
           lookedAt: never,
@@ -78,12 +84,16 @@ export const alarmPart: CreatePart = (context): Part => {
   };
 
   const look = (): void => {
-    let hasChanged = false;
     // One moment for all: what several groups have in common is looked at once.
     const at = now();
     const date = wallClock();
-    for (const [group, state] of watched) {
-      if (!state.isDirty && state.memory.isIdle && at - state.lookedAt < LOOK_MS && !isDue(state)) continue;
+    const isWorthALook = ({ isDirty, memory, lookedAt }: Watched): boolean =>
+      isDirty || !memory.isIdle || at - lookedAt >= LOOK_MS;
+    const next = [...watched]
+      .filter(([, state]) => isWorthALook(state))
+      .sort(([, one], [, other]) => one.lookedAt - other.lookedAt)
+      .slice(0, LOOKS_MAX);
+    for (const [group, state] of next) {
       state.isDirty = false;
       state.lookedAt = at;
       const sight = lookout.sightOf(group, at);
@@ -94,13 +104,10 @@ export const alarmPart: CreatePart = (context): Part => {
         holdMs: groupInterval(sight),
       });
       for (const change of changes) say(group, change);
-      hasChanged ||= changes.length > 0;
       write(group, state);
     }
-    if (hasChanged) tellHost();
+    tellHost();
   };
-
-  const isDue = ({ writtenAt }: Watched): boolean => now() - writtenAt >= refreshMs;
 
   /** Somebody says that another is MASTER. A host that lives and is MASTER says so again; one that is dead cannot. */
   const insist = (sight: GroupSight, state: Watched): void => {
@@ -129,7 +136,7 @@ export const alarmPart: CreatePart = (context): Part => {
     const other = lookout.alarmOf(group);
     const isOverwritten = state.written !== undefined && other?.by !== scope.node;
     const isNews = state.written !== content || (isOverwritten && now() - state.writtenAt >= REWRITE_MS);
-    if (!isNews && !isDue(state)) return;
+    if (!isNews && now() - state.writtenAt < refreshMs) return;
     const active = alarms.length > 0;
     const message: AlarmReport = { active, alarms, group, by: scope.node, at: wallClock().toISOString() };
     state.written = content;
@@ -160,6 +167,10 @@ export const alarmPart: CreatePart = (context): Part => {
     tellHost();
   };
 
+  /** A move in one group of a sync is news for all of them. */
+  const isTouched = (group: string, { sync }: Watched, glimpse: Glimpse & { readonly type: 'group' }): boolean =>
+    group === glimpse.group || (glimpse.hasMoved && sync !== undefined && sync === watched.get(glimpse.group)?.sync);
+
   follow();
   return {
     get filters() {
@@ -170,12 +181,10 @@ export const alarmPart: CreatePart = (context): Part => {
       follow();
     },
     heard: (message) => {
-      const group = lookout.heard(message, now());
-      if (group !== undefined) {
-        const state = watched.get(group);
-        if (state !== undefined) state.isDirty = true;
-      } else if (placeOf(scope.base, message.topic)?.type === 'node')
-        for (const state of watched.values()) state.isDirty = true;
+      const glimpse = lookout.heard(message, now());
+      if (glimpse === undefined) return;
+      for (const [group, state] of watched)
+        state.isDirty ||= glimpse.type === 'node' || isTouched(group, state, glimpse);
     },
     tick: () => {
       if (now() - followedAt >= LOOK_MS) follow();
