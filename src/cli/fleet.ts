@@ -20,7 +20,7 @@ hosts, nobody or several MASTER, hosts that are offline or do not answer. It onl
                      a block is printed for each group that changes. Default on a terminal
   --once             one look at what the broker keeps. Default elsewhere
   --json             one object a group, and a line
-  -c, --config FILE  the configuration file (default ${DEFAULT_CONFIG}); with a URL as well, only its login is used
+  -c, --config FILE  the configuration file (default ${DEFAULT_CONFIG}); with a URL as well, all but its URL counts
   --base TOPIC       what the topics begin with (default carp)
   --username NAME    as whom to log in
   --password-file F  a file whose first line is the password
