@@ -1,6 +1,9 @@
 /** Commands through a real Mosquitto to a real agent: what is obeyed, and what a flood of garbage changes. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import mqtt, { type IClientPublishOptions, type IPublishPacket } from 'mqtt';
 import type { CommandResult } from '../../src/adapters/mqtt/commands-reply.ts';
@@ -31,8 +34,12 @@ interface Operator {
 }
 
 /** Somebody who commands, in MQTT 5. */
-const operator = async (t: TestContext, { url }: Pick<LocalBroker, 'url'>): Promise<Operator> => {
-  const client = await mqtt.connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
+const operator = async (
+  t: TestContext,
+  { url }: Pick<LocalBroker, 'url'>,
+  login: { readonly username?: string; readonly password?: string } = {},
+): Promise<Operator> => {
+  const client = await mqtt.connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0, ...login });
   t.after(() => client.endAsync(true));
   const answers: Answer[] = [];
   client.on('message', (topic, payload, { properties }) => {
@@ -49,9 +56,14 @@ const operator = async (t: TestContext, { url }: Pick<LocalBroker, 'url'>): Prom
 };
 
 /** `a` is MASTER and obeys the bus, `b` is its BACKUP. */
-const pairOn = async (t: TestContext, broker: LocalBroker, commands: unknown = true): Promise<SimulatedHosts> => {
+const pairOn = async (
+  t: TestContext,
+  broker: LocalBroker,
+  commands: unknown = true,
+  more: object = {},
+): Promise<SimulatedHosts> => {
   const hosts = await SimulatedHosts.start(t, [
-    { node: 'a', groups: [memoryGroup('plant')], more: { mqtt: mqttOf(broker, { commands }) } },
+    { node: 'a', groups: [memoryGroup('plant')], more: { mqtt: mqttOf(broker, { commands, ...more }) } },
     { node: 'b', groups: [memoryGroup('plant', { advskew: 100 })] },
   ]);
   await hosts.untilRole('a', 'MASTER');
@@ -151,6 +163,83 @@ test('commands that are switched off are not even subscribed to', { skip, timeou
   assert.ok(!broker.log.some((line) => /\t.*(\/set|cmd\/)/.test(line)), broker.log.join('\n'));
 });
 
+test('of two hosts with one name, the one that stands aside obeys nothing', { skip, timeout: 120_000 }, async (t) => {
+  const broker = await LocalBroker.start(t, { lines });
+  const mine = await pairOn(t, broker);
+  const desk = await operator(t, broker);
+  const twin = await pairOn(t, broker);
+  const isAside = async (hosts: SimulatedHosts): Promise<boolean> => {
+    const { hosts: known } = await hosts.supervisor.status();
+    return known.some(({ bus }) => bus?.troubles.some(({ message }) => message.includes('this host is silent')));
+  };
+  await until('one of them to stand aside', WAIT_MS, async () => (await isAside(mine)) || (await isAside(twin)));
+  assert.deepEqual([await isAside(mine), await isAside(twin)], [false, true], 'the one that came later');
+  await until('it to be connected again', WAIT_MS, async () => {
+    const { hosts } = await twin.supervisor.status();
+    return hosts.find(({ node }) => node === 'a')?.bus?.connected;
+  });
+  await desk.say(`${PLANT}/advskew/set`, '{"advskew": 33, "id": "one"}');
+  await desk.answer('one');
+  // Had the twin answered the first, that would be here before this answer to the second.
+  await desk.say(`${PLANT}/advskew/set`, '{"advskew": 34, "id": "two"}');
+  await desk.answer('two');
+  assert.deepEqual([(await statusOf(mine)).advskew, (await statusOf(twin)).advskew], [34, 0]);
+  assert.equal(desk.answers.length, 2);
+});
+
+/** What the README advises: agents are called as their nodes, `desk` may command, and whoever else comes may read. */
+const ACCESS_RULES = `
+pattern read carp/#
+pattern write carp/node/%u/#
+pattern write carp/+/node/%u/#
+
+user a
+topic read homeassistant/status
+topic write homeassistant/#
+topic write carp/+/master
+topic write carp/+/alarm
+
+user desk
+topic write carp/+/node/+/mode/set
+topic write carp/+/node/+/advskew/set
+topic write carp/+/node/+/cmd/+
+`;
+
+test('with the access rules of the README an agent may say all it has to, one user may command, and others may not', {
+  skip: skip === false ? missingForBroker('mosquitto_passwd') : skip,
+  timeout: 120_000,
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'carp-access-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [passwords, rules] = [join(folder, 'passwords'), join(folder, 'acl')];
+  for (const [i, user] of ['a', 'desk', 'guest'].entries())
+    execFileSync('mosquitto_passwd', ['-b', ...(i === 0 ? ['-c'] : []), passwords, user, `${user}-secret`], {
+      stdio: 'ignore',
+    });
+  writeFileSync(rules, ACCESS_RULES, { mode: 0o600 });
+  const files = [`password_file ${passwords}`, `acl_file ${rules}`];
+  const broker = await LocalBroker.start(t, { lines: [...lines, ...files, 'allow_anonymous false'] });
+  const login = (username: string) => ({ username, password: `${username}-secret` });
+  const hosts = await pairOn(t, broker, true, { ...login('a'), homeAssistant: true });
+  const desk = await operator(t, broker, login('desk'));
+  const guest = await operator(t, broker, login('guest'));
+
+  await until('the agent to have said everything', WAIT_MS, async () => {
+    const { hosts: known } = await hosts.supervisor.status();
+    return known.find(({ node }) => node === 'a')?.bus?.queued === 0;
+  });
+  await desk.say(`${PLANT}/cmd/query`, '{"id": "desk"}');
+  await guest.answer('desk');
+  // Mosquitto 2.0.11 says so, and now and then ends the connection besides.
+  await assert.rejects(guest.say(`${PLANT}/advskew/set`, '{"advskew": 99, "id": "guest"}'), /authoriz|closed/i);
+  await desk.say(`${PLANT}/cmd/query`, '{"id": "last"}');
+  await desk.answer('last');
+  assert.ok(!desk.answers.some(({ result }) => result.id === 'guest'));
+  assert.equal((await statusOf(hosts)).advskew, 0);
+  const refused = hosts.logs.filter((line) => /refuses|does not let/.test(line));
+  assert.deepEqual(refused, []);
+});
+
 const FLOOD = 10_000;
 
 type Garbage = readonly [leaf: string, payload: string | Buffer, options?: IClientPublishOptions];
@@ -203,7 +292,12 @@ test('of 10,000 garbage commands every one is refused, and nothing changes', {
   const kept = async (): Promise<readonly unknown[]> => {
     const all = await retainedOn(broker, 'carp/#', 'homeassistant/#');
     // What is told again has another time of day.
-    return [...all].filter(([topic]) => !/\/(state|master|stats|info)$|\/peers\//.test(topic)).sort();
+    const timeless = (payload: string): unknown =>
+      payload.startsWith('{') ? { ...JSON.parse(payload), at: '' } : payload;
+    return [...all]
+      .filter(([topic]) => !/\/(state|master|stats|info)$|\/peers\//.test(topic))
+      .map(([topic, payload]) => [topic, timeless(payload)])
+      .sort();
   };
   const flood = async (round: number): Promise<number> => {
     const start = monotonicMs();
@@ -248,7 +342,7 @@ test('of 10,000 garbage commands every one is refused, and nothing changes', {
   await flood(2);
   await flood(3);
   const grown = residentMiB(pid) - first;
-  assert.ok(grown < 40, `${grown} MiB for 20,000 more`);
+  assert.ok(grown < 60, `${grown} MiB for 20,000 more`);
   t.diagnostic(
     `${FLOOD} in ${took.toFixed(0)} ms (${((FLOOD / took) * 1000).toFixed(0)}/s), ${refusals.length} answers delivered; ` +
       `adverts late by at most ${late} ms; ${first.toFixed(0)} MiB resident, ${grown.toFixed(1)} MiB more after 20,000 more`,
