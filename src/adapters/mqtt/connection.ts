@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import mqtt, { type IClientOptions, type IDisconnectPacket, type MqttClient } from 'mqtt';
 import { catchError, defer, from, Observable, switchMap, throwError } from 'rxjs';
 import { type Circumstances, connectionFailure, type Progress } from './connection-failure.ts';
@@ -129,7 +129,11 @@ const attempt = (options: IClientOptions, circumstances: Circumstances): Observa
       if (client.disconnecting) subscriber.complete();
       else subscriber.error(blame(undefined));
     });
-    client.on('connect', () => subscriber.next(client));
+    client.on('connect', () => {
+      // Nagle's algorithm would hold small messages back until the broker has acknowledged the former ones: 40 ms each.
+      if (client.stream instanceof Socket) client.stream.setNoDelay(true);
+      subscriber.next(client);
+    });
     return () => client.end(true);
   });
 
