@@ -27,7 +27,6 @@ export const registerGroup = (RED: NodeAPI, registry: Registry): void => {
     });
     registry.want(wanted);
     tellIfOpen(this, registry.memory, wanted);
-    tellOnce(this, registry.memory, missingMqtt(wanted), mqttKey(this));
     const problems = registry
       .view$(this.id)
       .pipe(
@@ -35,6 +34,11 @@ export const registerGroup = (RED: NodeAPI, registry: Registry): void => {
         distinctUntilChanged((one, other) => one?.code === other?.code && one?.message === other?.message),
       )
       .subscribe((problem) => tellOnce(this, registry.memory, problem));
+    problems.add(
+      registry
+        .mqttProblem$(this.id)
+        .subscribe((problem) => tellOnce(this, registry.memory, missingMqtt(wanted) ?? problem, mqttKey(this))),
+    );
     this.on('close', (removed: boolean, done: (error?: Error) => void) => {
       problems.unsubscribe();
       if (removed) for (const told of [this.id, openKey(this), mqttKey(this)]) registry.memory.delete(told);

@@ -40,9 +40,16 @@ export interface GroupOverview {
   readonly mqttProblem?: Problem;
 }
 
-export const overviewOf = (wanted: Wanted, view: GroupView): GroupOverview => {
-  const { id, label, node, group, type, mqttProblem } = wanted;
-  const named = { id, label, node, group, runs: type, view, ...present('mqttProblem', mqttProblem) };
+/** @param mqttProblem - what is wrong beside the settings of the group itself */
+export const overviewOf = (wanted: Wanted, view: GroupView, mqttProblem?: Problem): GroupOverview => {
+  const { id, label, node, group, type } = wanted;
+  const named = { id, label, node, group, runs: type, view };
+  // A system service publishes what it has been told to, whatever is chosen here.
+  const unpublished = wanted.type === 'own' ? (wanted.mqttProblem ?? mqttProblem) : undefined;
+  return { ...detailsOf(wanted, named), ...present('mqttProblem', unpublished) };
+};
+
+const detailsOf = (wanted: Wanted, named: GroupOverview): GroupOverview => {
   switch (wanted.type) {
     case 'own': {
       const [config] = wanted.config.groups;

@@ -2,13 +2,21 @@
 import type { GroupConfig, HostConfig } from '../src/config/types.ts';
 import type { Problem } from '../src/ports/error.ts';
 import { checkedHost, type Wanted } from './group-settings.ts';
+import { present } from './stored-values.ts';
 import type { WatchWish } from './watch-settings.ts';
 
 /** Where the news of a group come from. */
 export type Route =
   | { readonly type: 'refused'; readonly problem: Problem }
   /** `socket` undefined: the agent of this Node-RED. */
-  | { readonly type: 'agent'; readonly socket: string | undefined; readonly node: string; readonly group: string };
+  | {
+      readonly type: 'agent';
+      readonly socket: string | undefined;
+      readonly node: string;
+      readonly group: string;
+      /** Why it is not published as was wished. */
+      readonly mqttProblem?: Problem;
+    };
 
 export interface Plan {
   readonly hosts: readonly HostConfig[];
@@ -46,7 +54,8 @@ export const planFor = (all: Iterable<Wanted>, watched: Iterable<WatchWish> = []
     }
     execPath ??= wanted.execPath;
     hosts.set(node, together);
-    routes.set(wanted.id, { type: 'agent', socket: undefined, node, group });
+    const mqttProblem = mqttConflict(wanted, before);
+    routes.set(wanted.id, { type: 'agent', socket: undefined, node, group, ...present('mqttProblem', mqttProblem) });
   }
   let runs = hosts.size > 0;
   for (const wish of watched) {
@@ -83,14 +92,19 @@ const conflict = (wanted: Own, host: HostConfig | undefined, execPath: string | 
       message: `${wanted.node} already takes part in vhid ${twin.vhid} on ${twin.interface} as group "${twin.name}"`,
       remedy: 'choose the existing group in your nodes, or another vhid, interface, group name or node name here',
     };
-  const { mqtt } = wanted.config;
-  if (host.mqtt !== undefined && mqtt !== undefined && JSON.stringify(host.mqtt) !== JSON.stringify(mqtt))
-    return {
-      code: 'CARP_CONFIG',
-      message: `the groups of node ${wanted.node} share one MQTT connection, and another group chose a different one`,
-      remedy: 'choose the same carp-mqtt in all groups of this node',
-    };
   return undefined;
+};
+
+/** Told where the others of its host are told: an election is worth more than who hears of it. */
+const mqttConflict = (wanted: Own, host: HostConfig | undefined): Problem | undefined => {
+  const { mqtt } = wanted.config;
+  if (host?.mqtt === undefined || mqtt === undefined || JSON.stringify(host.mqtt) === JSON.stringify(mqtt))
+    return undefined;
+  return {
+    code: 'CARP_CONFIG',
+    message: `the groups of node ${wanted.node} share one MQTT connection, and another group chose a different one, which is used for this one as well`,
+    remedy: 'choose the same carp-mqtt in all groups of this node',
+  };
 };
 
 /** Groups that are right by themselves may not go together, such as two that share one address. */

@@ -70,6 +70,8 @@ export interface Registry extends GroupCommands {
   readonly release: (id: string, removed: boolean) => Promise<void>;
   /** News of the group of this carp-group node, across deploys. Empty views while nothing is known. */
   readonly view$: (id: string) => Observable<GroupView>;
+  /** Why this group is not published as its carp-mqtt wishes, because of another group. The present one first; never errors. */
+  readonly mqttProblem$: (id: string) => Observable<Problem | undefined>;
   readonly wantedBy: (id: string) => Wanted | undefined;
   /** What this group finds out about its peers, from now on. Never errors. */
   readonly findings$: (id: string) => Observable<Finding>;
@@ -266,6 +268,11 @@ export const createRegistry = (options: RegistryOptions): Registry => {
           return from === undefined ? EMPTY : from.board.view$(route);
         }),
       ),
+    mqttProblem$: (id) =>
+      running$.pipe(
+        map(({ plan }) => mqttProblemOf(plan.routes.get(id))),
+        distinctUntilChanged((one, other) => one?.message === other?.message),
+      ),
     findings$: (id) =>
       running$.pipe(
         map((running) => sourceOf(running, id)),
@@ -285,7 +292,7 @@ export const createRegistry = (options: RegistryOptions): Registry => {
       [...wanted.values()].map((one) => {
         const { route, from } = sourceOf(running$.value, one.id);
         if (route?.type === 'refused') return overviewOf(one, { problem: route.problem });
-        return overviewOf(one, (route && from?.board.look(route)) ?? {});
+        return overviewOf(one, (route && from?.board.look(route)) ?? {}, mqttProblemOf(route));
       }),
     changes$: merge(
       // What is wanted is known when the flows have started, also where nothing of it runs.
@@ -312,6 +319,9 @@ const sourceOf = ({ plan, own, services }: Running, id: string) => {
   if (route?.type !== 'agent') return { route, from: undefined };
   return { route, from: route.socket === undefined ? own : services.get(route.socket) };
 };
+
+const mqttProblemOf = (route: Route | undefined): Problem | undefined =>
+  route?.type === 'agent' ? route.mqttProblem : undefined;
 
 const listener = ({ own, services }: Running, { socket }: WatchWish): AgentLink | undefined =>
   socket === undefined ? own?.link : services.get(socket)?.link;

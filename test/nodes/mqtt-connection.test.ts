@@ -365,6 +365,31 @@ describe('carp-mqtt', { skip: needsOpenssl }, () => {
     });
   });
 
+  test('of two groups of one node that differ in it, the first is used for both, and the second says so', async () => {
+    const first = own({ url: 'mqtt://192.0.2.9' });
+    const second = own({ id: 'n', url: 'mqtt://192.0.2.8' });
+    const twin = group({ id: 'h', group: 'office', vhid: 20, addresses: ['192.0.2.200/24'], mqtt: 'n' });
+    await load([first, second, withMqtt, twin]);
+    assert.equal(told()?.url, 'mqtt://192.0.2.9');
+    assert.deepEqual(
+      agents.own().configured[0]?.hosts.flatMap(({ groups }) => groups.map(({ name }) => name)),
+      ['plant', 'office'],
+    );
+    assert.match(String(calls('h', 'error')), /share one MQTT connection/);
+    assert.deepEqual(
+      registry.overview().map(({ mqttProblem, view }) => [mqttProblem?.code, view.problem]),
+      [
+        [undefined, undefined],
+        ['CARP_CONFIG', undefined],
+      ],
+    );
+    await deploy('full', [first, second, withMqtt, twin]);
+    assert.deepEqual(calls('h', 'error'), []);
+    await deploy('full', [first, withMqtt, { ...twin, mqtt: 'm' }]);
+    assert.deepEqual(calls('h', 'error'), []);
+    assert.equal(registry.overview()[1]?.mqttProblem, undefined);
+  });
+
   test('tells the agent what is published and obeyed, whichever broker it is', async () => {
     const said = {
       base: 'acme/carp',
