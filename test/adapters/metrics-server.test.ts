@@ -28,7 +28,7 @@ interface Served {
 
 const served = async (
   t: TestContext,
-  pageOf: (request: PageRequest) => Page = () => HELLO,
+  pageOf: (request: PageRequest) => Page | Promise<Page> = () => HELLO,
   address = '127.0.0.1',
 ): Promise<Served> => {
   const port = await freePort(address);
@@ -57,6 +57,26 @@ test('GET is answered with the page, its length and type, and the connection is 
     asked.map(({ path, query, accept }) => [path, query.get('c'), query.has('f'), accept]),
     [['/a/b', 'd e', true, 'text/plain']],
   );
+});
+
+test('HTTP/1.0 without a host, as load balancers ask, is answered', async (t) => {
+  const { port } = await served(t);
+  const { status, body } = await ask(port, 'GET /healthz HTTP/1.0\r\n\r\n');
+  assert.deepEqual([status, body], [200, 'hello\n']);
+});
+
+test('who leaves before the answer is there disturbs nobody', async (t) => {
+  const made: (() => void)[] = [];
+  const { port } = await served(t, () => new Promise<Page>((resolve) => void made.push(() => resolve(HELLO))));
+  const leaving = new RawClient(port);
+  leaving.say('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until('the question', WAIT_MS, () => made.length === 1);
+  leaving.socket.destroy();
+  await leaving.untilClosed(WAIT_MS);
+  const staying = get(port, '/');
+  await until('another question', WAIT_MS, () => made.length === 2);
+  for (const resolve of made) resolve();
+  assert.equal((await staying).body, 'hello\n');
 });
 
 test('HEAD gets the headers of GET and nothing else', async (t) => {
