@@ -1,5 +1,5 @@
 /** What a schema cannot say. All rules look at everything, so that all mistakes are told at once. */
-import { isLinkLocal, parseCidr } from '../protocol/address.ts';
+import { type IpAddress, isLinkLocal, parseCidr } from '../protocol/address.ts';
 import { addressRules } from './address-rules.ts';
 import { hookAndTrackRules } from './command-rules.ts';
 import { dialectRules } from './dialect-rules.ts';
@@ -107,6 +107,11 @@ const claimsOf = (group: Loose<GroupConfig>, i: number): readonly Claimed[] => {
   return [...names, ...vhids, ...shared];
 };
 
+const sharedAddresses = ({ groups = [] }: Loose<HostConfig>): readonly IpAddress[] =>
+  groups
+    .flatMap((group) => group?.addresses ?? [])
+    .flatMap((text) => (text === undefined ? [] : (parseCidr(text)?.address ?? [])));
+
 /** All that is wrong with a configuration beyond its form. */
 export const rules = (config: Loose<HostConfig>, around: Surroundings): readonly Finding[] => {
   const groups = [...(config.groups ?? []).entries()].flatMap(([i, group]) =>
@@ -115,7 +120,7 @@ export const rules = (config: Loose<HostConfig>, around: Surroundings): readonly
   return [
     ...nameRules(config.node, ['node']),
     ...(config.mqtt === undefined ? [] : mqttRules(config.mqtt, around)),
-    ...(config.metrics === undefined ? [] : metricsRules(config.metrics)),
+    ...(config.metrics === undefined ? [] : metricsRules(config.metrics, sharedAddresses(config))),
     ...groups.flatMap(({ group, i }) => groupRules(group, ['groups', i], around)),
     ...clashes(groups.flatMap(({ group, i }) => claimsOf(group, i))),
   ];

@@ -27,6 +27,17 @@ test('an address that only this host reaches is no reason to warn, and any other
   }
 });
 
+test('a shared address is no place to look at one host', () => {
+  const shared = { ...group, addresses: ['192.0.2.100/24', '2001:db8::64/64'] };
+  const told = (address: string): readonly string[] =>
+    parseConfig({ node: 'rpi1', groups: [shared], metrics: { port: 9112, address } }).warnings.map(
+      ({ message }) => message.split(':')[0] ?? '',
+    );
+  assert.equal(told('192.0.2.11').includes('is a shared address'), false);
+  assert.equal(told('192.0.2.100').includes('is a shared address'), true);
+  assert.equal(told('2001:db8:0::64').includes('is a shared address'), true);
+});
+
 test('what is no address or port is told with what came', () => {
   const wrong: readonly (readonly [metrics: object, path: string, message: RegExp])[] = [
     [{ port: 9112, address: 'localhost' }, 'metrics.address', /must be an IP address.* but is "localhost"/],
