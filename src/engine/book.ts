@@ -118,7 +118,9 @@ export class Book {
     const { previous, reason, detail, seq } = this.#last;
     const { master, sources, demotion, advskew: ordered = advskew } = this.state;
     const self = this.#role === 'MASTER';
-    const holder = self ? (sources[4] ?? sources[6]) : master?.source;
+    // A MASTER of both families speaks from two addresses in turn: naming the last one would be news twice an interval.
+    const holders = self ? sources : master?.sources;
+    const holder = holders?.[4] ?? holders?.[6] ?? (self ? undefined : master?.source);
     return {
       group: name,
       interface: device,

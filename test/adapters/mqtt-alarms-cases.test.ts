@@ -257,3 +257,29 @@ test('other bases and intervals: alarms come within two intervals of the group, 
     assert.equal(whatOf(first).length, 4, `advbase ${base}`);
   }
 });
+
+test('a group of both families is judged like any other, and its states are told no more often', async () => {
+  const { join, pass, lan, report, delivered } = virtualBus();
+  const addresses = [cidr('192.0.2.100/24'), cidr('2001:db8::100/64')];
+  const first = join('rpi1', { addresses });
+  await pass(5000);
+  const second = join('rpi2', { addresses, ...worse });
+  await pass(5000);
+  const before = delivered();
+  await pass(20_000);
+  const messages = delivered() - before;
+  assert.ok(
+    messages < 60,
+    `${messages} messages in 20 s: status, state, peers and alarm with each refresh, twice heard`,
+  );
+  assert.equal(second.host.snapshots()[0]?.master?.address, '192.0.2.11');
+  lan.setFilter((from) => from !== 'rpi1');
+  await pass(7000);
+  assert.deepEqual(
+    report()?.alarms.map(({ text }) => text.split(':')[0]),
+    ['rpi1 and rpi2 are MASTER of plant at once', 'rpi1 hears rpi2, but rpi2 does not hear rpi1'],
+  );
+  lan.setFilter(() => true);
+  await pass(5000);
+  assert.deepEqual([roleOf(first), roleOf(second), report()?.alarms], ['MASTER', 'BACKUP', []]);
+});

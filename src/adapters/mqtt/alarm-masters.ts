@@ -12,10 +12,10 @@ export const twoMasters: Rule = (sight) => {
   const rivals = masters.filter((one) => masters.some((other) => areBothMaster(one, other, sight)));
   // Of a host of the bus its own word is newer than what was heard of it last.
   const known = new Set(members.filter((one) => one.role !== 'MASTER' || rivals.includes(one)).flatMap(addressOf));
-  const heard = masters.flatMap(({ node, peers }) =>
-    peers
-      .filter(({ isRival, address }) => isRival && !known.has(address))
-      .map(({ address }) => `${node} is MASTER and ${address} goes on advertising beside it`),
+  const heard = masters.flatMap((member) =>
+    rivalsOf(member)
+      .filter((address) => !known.has(address))
+      .map((address) => `${member.node} is MASTER and ${address} goes on advertising beside it`),
   );
   const [only, ...others] = masters;
   const isOnly = only !== undefined && others.length === 0 && insists(only, sight);
@@ -152,6 +152,13 @@ const insists = (member: MemberSight, sight: GroupSight): boolean =>
 
 const areBothMaster = (a: MemberSight, b: MemberSight, sight: GroupSight): boolean =>
   a !== b && insists(a, sight) && insists(b, sight);
+
+/** Who does not give way to a MASTER: once, if it speaks in both families. Hosts tell their address in one, IPv4 first. */
+const rivalsOf = ({ address: own, peers }: MemberSight): readonly string[] => {
+  const rivals = peers.filter(({ isRival }) => isRival).map(({ address }) => address);
+  const ofFamily = rivals.filter((address) => own !== undefined && familyOf(address) === familyOf(own));
+  return ofFamily.length > 0 ? ofFamily : rivals;
+};
 
 const addressOf = ({ address }: MemberSight): readonly string[] => (address === undefined ? [] : [address]);
 
