@@ -26,7 +26,7 @@ export type { SegmentStanding } from './engine/segment-standing.ts';
 export type { SystemGuess } from './engine/segment-system.ts';
 export { followSegment, type SegmentNews, type WatchOptions, watchSegment } from './engine/segment-watch.ts';
 export type { GroupSettings, HostSettings } from './engine/settings.ts';
-export type { CarpEvent, Counters, GroupStatus, HostStatus, Master, PublicRole } from './engine/status.ts';
+export type { CarpEvent, Counters, GroupStatus, HostStatus, Master, PeerStatus, PublicRole } from './engine/status.ts';
 export type { Effect } from './machine/effects.ts';
 export type { HeardAdvert, MachineEvent } from './machine/events.ts';
 export { REASONS, type Reason, ROLES, type Role } from './machine/roles.ts';

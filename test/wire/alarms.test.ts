@@ -5,7 +5,8 @@ import { Broker } from '../support/broker.ts';
 import { Carp, type GroupText } from '../support/carp.ts';
 import { Lan, run } from '../support/netns.ts';
 import { missingForAgent } from '../support/requirements.ts';
-import { monotonicMs } from '../support/wait.ts';
+import { startUcarp } from '../support/ucarp.ts';
+import { monotonicMs, until } from '../support/wait.ts';
 
 const plant = (advskew: number): GroupText => ({
   name: 'plant',
@@ -101,4 +102,44 @@ test('a killed MASTER and one that loses its power raise none, and the next host
   await broker.untilMessage(ALARM, () => true, BUSY_MS, monotonicMs());
   const active = broker.messages().filter(({ topic, payload }) => topic === ALARM && reportOf(payload).active);
   assert.deepEqual(active, []);
+});
+
+test('a ucarp that does not hear our MASTER, and is no host of the bus, is an alarm; its start is none', {
+  skip: missingForAgent('mosquitto', 'mosquitto_sub', 'bridge', 'ucarp'),
+  timeout: 180_000,
+}, async (t) => {
+  const lan = await Lan.create(t, 2);
+  const broker = await Broker.start(lan, 'carp/#');
+  const options = { vhid: 10, pass: 'secret', address: '192.0.2.100', advskew: 100 };
+  const ours = Carp.start(lan, lan.host(1), [plant(0)], { config: { mqtt: { url: broker.url } } });
+  await ours.untilRole('MASTER', BUSY_MS);
+  await broker.untilMessage(ALARM, (text) => !reportOf(text).active, BUSY_MS);
+  const theirs = startUcarp(lan, lan.host(2), options);
+  const multicastTo2 = (state: 'on' | 'off'): Promise<string> =>
+    run('ip', 'netns', 'exec', lan.switchNamespace, 'bridge', 'link', 'set', 'dev', 'p2', 'mcast_flood', state);
+  await until(
+    'ucarp to listen',
+    BUSY_MS,
+    () => theirs.stderr.some(({ text }) => text.includes('BACKUP')),
+    () => theirs.report(),
+  );
+  const cutAt = monotonicMs();
+  await multicastTo2('off');
+  const rival = await broker.untilMessage(
+    'carp/plant/node/h1/peers/192.0.2.12',
+    (text) => JSON.parse(text).state === 'advertising',
+    30_000,
+    cutAt,
+  );
+  const raised = await broker.untilMessage(ALARM, (text) => reportOf(text).active, BUSY_MS, cutAt);
+  assert.deepEqual(codesOf(raised.payload), ['two-masters']);
+  assert.match(reportOf(raised.payload).alarms[0]?.text ?? '', /^h1 is MASTER and 192\.0\.2\.12 goes on advertising/);
+  t.diagnostic(`raised ${(raised.at - rival.at).toFixed(0)} ms after ucarp was first told of`);
+  const healedAt = monotonicMs();
+  await multicastTo2('on');
+  const cleared = await broker.untilMessage(ALARM, (text) => !reportOf(text).active, 30_000, healedAt);
+  t.diagnostic(`cleared ${(cleared.at - healedAt).toFixed(0)} ms after it could hear again`);
+  assert.equal(ours.role(), 'MASTER');
+  const reports = broker.messages().filter(({ topic, at }) => topic === ALARM && (at < cutAt || at > cleared.at));
+  assert.ok(reports.every(({ payload }) => !reportOf(payload).active));
 });
