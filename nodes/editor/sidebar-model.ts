@@ -177,7 +177,9 @@ const isSameNetwork = ({ settings: one }: SidebarGroup, { settings: other }: Sid
 
 /** Those that the agent makes itself, and those of a carp-health node, end with their cause. */
 const isRestorable = (reason: string): boolean =>
-  !/^(?:maintenance$|stalled$|send-errors$|address-failed$|link-down(?: |$)|track(?: |:|$)|health )/.test(reason);
+  !/^(?:maintenance$|observe$|stalled$|send-errors$|address-failed$|link-down(?: |$)|track(?: |:|$)|health )/.test(
+    reason,
+  );
 
 /** A duration as a clock shows it, and the days before it. */
 export const clockOf = (ms: number): { readonly days: number; readonly clock: string } => {

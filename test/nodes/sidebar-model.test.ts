@@ -97,7 +97,16 @@ describe('a card', () => {
 
   test('lists the demotion ledger, and offers to take back only what an operator entered', () => {
     const since = '2026-11-22T12:00:00.123Z';
-    const reasons = ['maintenance', 'flow', 'link-down eth1', 'track gateway', 'health disk', 'stalled', 'linkage'];
+    const reasons = [
+      'maintenance',
+      'observe',
+      'flow',
+      'link-down eth1',
+      'track gateway',
+      'health disk',
+      'stalled',
+      'linkage',
+    ];
     const ledger = reasons.map((reason) => ({ reason, weight: 240, since }));
     const card = only(group('rpi1', { status: statusOf('rpi1', 'BACKUP', { ledger }) }));
     assert.ok(card.inMaintenance);
