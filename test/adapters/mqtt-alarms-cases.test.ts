@@ -283,3 +283,25 @@ test('a group of both families is judged like any other, and its states are told
   await pass(5000);
   assert.deepEqual([roleOf(first), roleOf(second), report()?.alarms], ['MASTER', 'BACKUP', []]);
 });
+
+test('of a flood of hosts that somebody invents no more are compared than a group may have', async () => {
+  const { first, pass, publish, retained, report } = await pair();
+  const state = JSON.parse(retained('carp/plant/node/rpi1/state') ?? '{}');
+  for (let i = 0; i < 300; i += 1) {
+    publish(`carp/node/x${i}/status`, 'online');
+    publish(`carp/plant/node/x${i}/state`, JSON.stringify({ ...state, node: `x${i}` }));
+  }
+  await pass(3000);
+  const [alarm] = report()?.alarms ?? [];
+  assert.equal(alarm?.code, 'two-masters');
+  assert.equal(
+    alarm?.nodes.length,
+    31,
+    'with rpi2, the BACKUP, 32: each is compared with each other: more are not looked at',
+  );
+  assert.match(
+    alarm?.text ?? '',
+    /^rpi1, x0, x1, x10, x100, x101, x102, x103 and 23 more are MASTER of plant at once: /,
+  );
+  assert.equal(roleOf(first), 'MASTER');
+});

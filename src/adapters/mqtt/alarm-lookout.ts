@@ -31,6 +31,8 @@ interface Standing {
   address?: string;
 }
 
+/** Each is compared with each other. A group of more hosts than that is somebody's joke. */
+const MEMBERS_MAX = 32;
 /** deadratio where a host has not told its own. */
 const DEADRATIO = 3;
 
@@ -100,7 +102,8 @@ export class Lookout {
     });
     present.sort((a, b) => (a.node < b.node ? -1 : 1));
     const isHere = (node: string): boolean => present.some((member) => member.node === node);
-    return { group, now, members: present, duplicates: this.#instances.duplicates(now).filter(isHere) };
+    const duplicates = this.#instances.duplicates(now).filter(isHere);
+    return { group, now, members: present.slice(0, MEMBERS_MAX), duplicates };
   }
 
   /** What an online host has said lately. */

@@ -2,6 +2,9 @@
 import type { GroupSight, MemberSight } from './alarm-sight.ts';
 import { groupInterval, isReadyBy, namesOf, type Rule, sortedNames, speakTheSame } from './alarm-suspicion.ts';
 
+/** Of a group that is wrong in many ways, the first are enough to begin with. */
+const SAID_MAX = 8;
+
 /**
  * Two hosts of the bus are MASTER; or one is, and hears another speaker that does not give way; or one is, and a BACKUP
  * follows somebody else. The others may be BSD kernels or ucarp: nobody on the bus speaks for them.
@@ -9,7 +12,8 @@ import { groupInterval, isReadyBy, namesOf, type Rule, sortedNames, speakTheSame
 export const twoMasters: Rule = (sight) => {
   const { group, members } = sight;
   const masters = mastersOf(sight);
-  const rivals = masters.filter((one) => masters.some((other) => areBothMaster(one, other, sight)));
+  const insistent = masters.filter((one) => insists(one, sight));
+  const rivals = insistent.length > 1 ? insistent : [];
   // Of a host of the bus its own word is newer than what was heard of it last.
   const known = new Set(members.filter((one) => one.role !== 'MASTER' || rivals.includes(one)).flatMap(addressOf));
   const heard = masters.flatMap((member) =>
@@ -21,15 +25,15 @@ export const twoMasters: Rule = (sight) => {
   const isOnly = only !== undefined && others.length === 0 && insists(only, sight);
   const strayed = isOnly ? members.filter((member) => followsAnother(member, only)) : [];
   const says = [
-    ...(rivals.length > 1 ? [`${namesOf(rivals)} are MASTER of ${group} at once`] : []),
+    ...(rivals.length > 0 ? [`${namesOf(rivals)} are MASTER of ${group} at once`] : []),
     ...heard,
     ...strayed.map(({ node, master }) => `${node} follows ${master?.address}, but ${only?.node} is MASTER`),
-  ];
+  ].slice(0, SAID_MAX);
   if (says.length === 0) return [];
   return [
     {
       code: 'two-masters',
-      nodes: sortedNames([...(rivals.length > 1 ? rivals : masters), ...strayed]),
+      nodes: sortedNames([...(rivals.length > 0 ? rivals : masters), ...strayed]),
       what: says.join('; '),
       remedy:
         'find out why they do not hear each other: `carp watch` on each shows what arrives, `carp status` what is refused',
@@ -79,7 +83,7 @@ const takesOverBy = ({ roleSince, downMs, peers }: MemberSight): number =>
  * Hosts whose virtual host or addresses differ cannot understand each other, and have another alarm.
  */
 export const oneWay: Rule = (sight) => {
-  const says = [...deafMasters(sight), ...deafBackups(sight)];
+  const says = [...deafMasters(sight), ...deafBackups(sight)].slice(0, SAID_MAX);
   if (says.length === 0) return [];
   return [
     {
@@ -99,10 +103,10 @@ interface Deafness {
 }
 
 const deafMasters = (sight: GroupSight): readonly Deafness[] => {
-  const masters = mastersOf(sight);
+  const masters = mastersOf(sight).filter((one) => insists(one, sight));
   return masters.flatMap((a, i) =>
     masters.slice(i + 1).flatMap((b): readonly Deafness[] => {
-      if (!areBothMaster(a, b, sight) || !speakTheSame(a, b)) return [];
+      if (!speakTheSame(a, b)) return [];
       const [ofB, ofA] = [hears(a, b), hears(b, a)];
       if (ofB === undefined || ofA === undefined || (ofA && ofB)) return [];
       const what =
@@ -149,9 +153,6 @@ export const contradictedAt = (member: MemberSight, sight: GroupSight): number |
 /** Whether it has insisted on being MASTER, in spite of what others have said. */
 const insists = (member: MemberSight, sight: GroupSight): boolean =>
   member.saidAt !== undefined && member.saidAt >= (contradictedAt(member, sight) ?? Number.NEGATIVE_INFINITY);
-
-const areBothMaster = (a: MemberSight, b: MemberSight, sight: GroupSight): boolean =>
-  a !== b && insists(a, sight) && insists(b, sight);
 
 /** Who does not give way to a MASTER: once, if it speaks in both families. Hosts tell their address in one, IPv4 first. */
 const rivalsOf = ({ address: own, peers }: MemberSight): readonly string[] => {
