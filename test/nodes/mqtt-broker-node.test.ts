@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import mqtt from 'mqtt';
 import type { SidebarStatus } from '../../nodes/admin-api.ts';
 import { freePorts, LocalBroker, missingForBroker } from '../support/broker-local.ts';
 import type { Subscriber } from '../support/broker-subscriber.ts';
@@ -68,7 +69,7 @@ describe('carp-mqtt on an mqtt-broker node', { skip: missingForBroker(), timeout
     const certificates = { authority, broker: authority.issue({ name: 'broker' }), requireCertificate: true };
     const lines = [`listener ${secure} 127.0.0.1`, ...tlsLines(certificates), 'use_identity_as_username true'];
     broker = await LocalBroker.start(scope, { port, lines });
-    subscriber = await broker.subscribe('carp/#');
+    subscriber = await broker.subscribe('carp/#', 'spBv1.0/+/NBIRTH/+', 'homeassistant/#');
     nodeRed = await LocalNodeRed.start(scope);
   });
   after(async () => {
@@ -185,6 +186,38 @@ describe('carp-mqtt on an mqtt-broker node', { skip: missingForBroker(), timeout
     await until('the line in the log', WITHIN_MS, () =>
       lines().find((line) => /\[warn\] \[carp\]/.test(line) && line.includes('rpi1') && line.includes(url)),
     );
+  });
+
+  test('obeys the commands that are ticked and no other, and tells Home Assistant and Sparkplug if that is wished', async () => {
+    const from = monotonicMs();
+    const wishes = { ...MQTT, commands: ['mode'], homeAssistant: true, sparkplug: 'Plant' };
+    await nodeRed.deploy([TAB, { ...brokerNode(), credentials: { user: 'plc', password: PASSWORD } }, wishes, GROUP]);
+    await subscriber.untilMessage(STATUS, 'online', WITHIN_MS, from);
+    const isDiscovery = (payload: string): boolean => payload.includes('carp/plant/node/rpi1/role');
+    await until('the device of Home Assistant', WITHIN_MS, () =>
+      subscriber
+        .messages()
+        .some(({ topic, payload }) => /^homeassistant\/device\//.test(topic) && isDiscovery(payload)),
+    );
+    await until('the birth of Sparkplug', WITHIN_MS, () =>
+      subscriber.messages().some(({ topic }) => topic === 'spBv1.0/Plant/NBIRTH/rpi1'),
+    );
+
+    const client = mqtt.connect(broker.url, { clientId: 'ear-operator', protocolVersion: 5 });
+    scope.after(() => client.endAsync(true));
+    const place = 'carp/plant/node/rpi1';
+    await client.publishAsync(`${place}/mode/set`, 'maintenance', { qos: 1 });
+    await subscriber.untilMessage(`${place}/mode`, 'maintenance', WITHIN_MS, from);
+    await client.publishAsync(`${place}/cmd/hand-over`, '', { qos: 1 });
+    const answer = await subscriber.untilMessage(
+      `${place}/cmd/result`,
+      (payload) => payload.includes('CARP_NOT_ALLOWED'),
+      WITHIN_MS,
+      from,
+    );
+    assert.match(answer.payload, /"ok":false/);
+    await client.publishAsync(`${place}/mode/set`, 'normal', { qos: 1 });
+    await subscriber.untilMessage(`${place}/mode`, 'normal', WITHIN_MS, answer.at);
   });
 
   test('that was deleted: one error of the carp-mqtt node, and the group goes on', async () => {
