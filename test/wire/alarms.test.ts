@@ -26,22 +26,24 @@ const reportOf = (payload: string): Report => JSON.parse(payload);
 const codesOf = (payload: string): readonly string[] => reportOf(payload).alarms.map(({ code }) => code);
 
 const ALARM = 'carp/plant/alarm';
-/** Two intervals, a look around, the way over the broker; and what a busy machine adds. */
+/** Of the group: within them an alarm is raised or cleared. */
 const TWO_INTERVALS_MS = 2000;
+/** What a busy machine adds to them. The rule itself is proved in virtual time (test/adapters/mqtt-alarms.test.ts). */
+const SLACK_MS = 3000;
 const BUSY_MS = 15_000;
 
 /** The lan with a broker, h1 as MASTER and h2 as BACKUP; nothing is wrong. */
-const pair = async (t: Parameters<typeof Lan.create>[0]) => {
+const pair = async (t: Parameters<typeof Lan.create>[0], version = 'auto') => {
   const lan = await Lan.create(t, 2);
   const broker = await Broker.start(lan, 'carp/#');
-  const config = { mqtt: { url: broker.url } };
+  const config = { mqtt: { url: broker.url, version } };
   const first = Carp.start(lan, lan.host(1), [plant(0)], { config });
   await first.untilRole('MASTER', BUSY_MS);
   const second = Carp.start(lan, lan.host(2), [plant(100)], { config });
   await second.untilRole('BACKUP', BUSY_MS);
   await broker.untilMessage('carp/plant/node/h2/peers/192.0.2.11', (text) => text.includes('advertising'), BUSY_MS);
   await broker.untilMessage(ALARM, (text) => reportOf(text).by === 'h1', BUSY_MS);
-  return { lan, broker, first, second };
+  return { lan, broker, config, first, second };
 };
 
 test('adverts that get lost on the way to one host raise an alarm within two intervals, and it is cleared', {
@@ -64,7 +66,7 @@ test('adverts that get lost on the way to one host raise an alarm within two int
   assert.deepEqual(oneWay?.nodes, ['h1', 'h2']);
   const after = raised.at - took.received;
   t.diagnostic(`raised ${after.toFixed(0)} ms after there were two MASTERs`);
-  assert.ok(after < TWO_INTERVALS_MS + 1500, `raised only after ${after} ms`);
+  assert.ok(after < TWO_INTERVALS_MS + SLACK_MS, `raised only after ${after} ms`);
 
   const healedAt = monotonicMs();
   await multicastTo2('on');
@@ -72,7 +74,7 @@ test('adverts that get lost on the way to one host raise an alarm within two int
   const cleared = await broker.untilMessage(ALARM, (text) => !reportOf(text).active, BUSY_MS, healedAt);
   t.diagnostic(`cleared ${(cleared.at - back.received).toFixed(0)} ms after there was one MASTER again`);
   assert.ok(
-    cleared.at - back.received < TWO_INTERVALS_MS + 1500,
+    cleared.at - back.received < TWO_INTERVALS_MS + SLACK_MS,
     `cleared only after ${cleared.at - back.received} ms`,
   );
   assert.deepEqual(
@@ -81,12 +83,11 @@ test('adverts that get lost on the way to one host raise an alarm within two int
   );
 });
 
-test('a killed MASTER and one that loses its power raise none, and the next host writes on', {
+test('a killed MASTER and one that loses its power raise none, and the next host writes on: with MQTT 3.1.1', {
   skip: missingForAgent('mosquitto', 'mosquitto_sub'),
   timeout: 120_000,
 }, async (t) => {
-  const { lan, broker, first, second } = await pair(t);
-  const config = { mqtt: { url: broker.url } };
+  const { lan, broker, config, first, second } = await pair(t, '3.1.1');
   first.child.signal('SIGKILL');
   const killedAt = monotonicMs();
   await second.untilRole('MASTER', BUSY_MS);
