@@ -328,6 +328,11 @@ describe('commands over MQTT', () => {
       assert.deepEqual([topic, told], ['clients/7/answers', qos]);
       assert.deepEqual(properties, { contentType: 'application/json', correlationData });
     }
+    assert.deepEqual(
+      bench.told.map(({ once }) => once),
+      [true, true],
+      'a broker that cannot bear this topic ends one connection',
+    );
     // Answers on the results of another host cannot be taken for anything else.
     await bench.say(`${plant}/cmd/query`, '', { properties: { responseTopic: 'carp/lab/node/rpi2/cmd/result' } });
     assert.equal(bench.told[2]?.topic, 'carp/lab/node/rpi2/cmd/result');
@@ -347,6 +352,11 @@ describe('commands over MQTT', () => {
       'clients/#',
       '$SYS/broker',
       'a\0b',
+      'a\u0007b',
+      'a\ufffeb',
+      'a\ud800b',
+      // Mosquitto would end the connection, over and over again.
+      'a/'.repeat(32),
       '',
       'x'.repeat(1025),
     ]) {

@@ -122,6 +122,14 @@ test('announcements and clearances that were not acknowledged are sent again, be
   assert.deepEqual(drained(outbox), ['role MASTER', 'event 1', 'event 2', 'gone ']);
 });
 
+test('what is told once is told once, whether the broker has acknowledged it or not', () => {
+  const outbox = outboxOf();
+  outbox.tell({ topic: 'answer', payload: '1', once: true });
+  outbox.putBack(taken(outbox, 1));
+  outbox.tell({ topic: 'answer', payload: '2', once: true });
+  assert.deepEqual(drained(outbox), ['answer 2']);
+});
+
 test('the oldest announcements give way beyond the bound, and are counted once', () => {
   const outbox = outboxOf();
   for (let seq = 1; seq <= EVENTS_MAX + 7; seq += 1) outbox.tell({ topic: 'event', payload: String(seq) });

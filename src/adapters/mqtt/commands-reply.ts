@@ -26,10 +26,12 @@ export interface CommandError {
 }
 
 /** Where an answer goes, and what it carries with it. */
-export type ReplyTo = Pick<Announcement, 'topic' | 'properties'>;
+export type ReplyTo = Pick<Announcement, 'topic' | 'properties' | 'once'>;
 
 /** Of MQTT 5's correlation data, in bytes. They come back with the answer, so they are a matter of memory here. */
 export const CORRELATION_BYTES_MAX = 1024;
+/** Some brokers end the connection of who publishes on a deeper topic than they like: Mosquitto at 200 levels. */
+const LEVELS_MAX = 32;
 const SPARKPLUG = 'spBv1.0';
 
 export const resultTopic = ({ path }: Aim): string => `${path}/cmd/result`;
@@ -49,6 +51,8 @@ export const replyTo = (
   if (unfit !== undefined) return unfit;
   return {
     topic: responseTopic ?? resultTopic(aim),
+    // A topic that this broker cannot bear costs one connection, not each one after it.
+    ...(responseTopic === undefined ? {} : { once: true }),
     properties: { contentType: 'application/json', ...(correlationData === undefined ? {} : { correlationData }) },
   };
 };
@@ -59,8 +63,11 @@ const unfitness = (
 ): string | undefined => {
   if (topic === '' || topic.length > TOPIC_LENGTH_MAX)
     return `the response topic has not between 1 and ${TOPIC_LENGTH_MAX} characters`;
-  // Nobody may publish there: MQTT 5, 3.3.2.1 and 4.7.2.
-  if (/[+#\0]/u.test(topic)) return 'the response topic has wildcards';
+  if (topic.split('/').length > LEVELS_MAX) return `the response topic has more than ${LEVELS_MAX} levels`;
+  // Nobody may publish there: MQTT 5, 1.5.4, 3.3.2.1 and 4.7.2.
+  if (/[+#]/.test(topic)) return 'the response topic has wildcards';
+  if (/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(topic))
+    return 'the response topic has characters that no topic may have';
   if (topic.startsWith('$')) return 'the response topic belongs to the broker';
   const first = [topicPath(base), homeAssistantPrefix, SPARKPLUG].find((path) => isWithin(topic, path));
   if (first === undefined || topic.endsWith('/cmd/result')) return undefined;

@@ -11,6 +11,7 @@ export interface Outgoing {
   readonly payload: string;
   readonly retain: boolean;
   readonly qos: 0 | 1;
+  readonly once?: true;
   readonly properties?: MessageProperties;
   /** The broker drops it after this many seconds (MQTT 5). */
   readonly expirySeconds?: number;
@@ -167,7 +168,7 @@ export class Outbox implements Voice {
 
   /** The connection broke before the broker had acknowledged these. What is kept is told anew by `begin` anyway. */
   putBack(unacknowledged: readonly Outgoing[]): void {
-    const announcements = unacknowledged.filter(({ retain, qos }) => !retain && qos === 1);
+    const announcements = unacknowledged.filter(({ retain, qos, once }) => !retain && qos === 1 && once !== true);
     this.#announcements = [...announcements, ...this.#announcements];
     this.#fleeting.length = 0;
     this.#trim();

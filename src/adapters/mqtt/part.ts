@@ -40,6 +40,8 @@ export interface Announcement {
   readonly payload: string;
   /** 0: not repeated, and lost without a connection. Default: 1. */
   readonly qos?: 0 | 1;
+  /** Not told again when the connection ends before the broker has acknowledged it. */
+  readonly once?: true;
   readonly properties?: MessageProperties;
 }
 
