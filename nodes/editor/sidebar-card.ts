@@ -2,6 +2,7 @@
 import type { CarpEvent, Counters } from '../../src/engine/status.ts';
 import { button, el, icon } from './dom.ts';
 import { type Card, clockOf, type LedgerLine, type Peer, type Warning } from './sidebar-model.ts';
+import { wordsOf } from './sidebar-words.ts';
 import { textsOf } from './texts.ts';
 
 export const t = textsOf('carp-sidebar');
@@ -216,40 +217,6 @@ const HARMLESS: readonly Warning['type'][] = ['hint', 'silent', 'mqtt'];
 
 /** Who copies a remedy wants to run the command in it, if there is one between backquotes. */
 const commandIn = (remedy: string): string => /`([^`]+)`/.exec(remedy)?.[1] ?? remedy;
-
-interface Words {
-  readonly title: string;
-  readonly detail?: string;
-  readonly remedy?: string;
-}
-
-const wordsOf = (warning: Warning): Words => {
-  switch (warning.type) {
-    case 'problem':
-      return { title: warning.code, detail: warning.message, ...remedyOf(warning) };
-    case 'split-brain':
-      return {
-        title: t('warning.split-brain'),
-        detail: t('warning.split-brain-detail', { others: warning.others.join(', ') }),
-      };
-    case 'mismatch':
-    case 'hint':
-      return {
-        title: t(`warning.${warning.type}`, { source: warning.source }),
-        detail: warning.detail,
-        remedy: warning.remedy,
-      };
-    case 'mqtt':
-      return { title: t('warning.mqtt'), detail: warning.detail, ...remedyOf(warning) };
-    case 'alarm':
-      return { title: t('warning.alarm', { code: warning.code }), detail: warning.detail, ...remedyOf(warning) };
-    case 'silent':
-      return { title: t('warning.silent') };
-  }
-};
-
-const remedyOf = ({ remedy }: { readonly remedy?: string }): Pick<Words, 'remedy'> =>
-  remedy === undefined ? {} : { remedy };
 
 const buttonsOf = (card: Card, { handOver, maintain, reveal, mayWrite }: CardActions): HTMLElement => {
   const answers = card.runs !== 'refused' && card.role !== undefined && card.role !== 'STOPPED';
