@@ -1,5 +1,5 @@
 import type { HandOverReceipt, Host } from '../engine/host.ts';
-import type { GroupStatus, PublicRole } from '../engine/status.ts';
+import type { CarpEvent, PublicRole } from '../engine/status.ts';
 import { CarpError } from '../ports/error.ts';
 
 /** What a change of the demotion ledger has led to, for one group. */
@@ -31,8 +31,9 @@ export const outcomeOf = async (
   group: string | undefined,
   change: () => void,
 ): Promise<readonly DemotedGroup[]> => {
-  const concerned = (): readonly GroupStatus[] =>
-    engine.status().groups.filter((one) => group === undefined || one.group === group);
+  // Snapshots cost little, even where 255 groups are told one after the other.
+  const concerned = (): readonly CarpEvent[] =>
+    engine.snapshots().filter((one) => group === undefined || one.group === group);
   const before = concerned();
   change();
   const receipts = await Promise.all(before.map((one) => receiptOf(engine, one.group)));

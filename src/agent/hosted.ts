@@ -3,7 +3,7 @@ import type { GroupConfig, HostConfig } from '../config/types.ts';
 import type { EnvironmentOf, GroupProblem, HandOverReceipt, Host, HostClock } from '../engine/host.ts';
 import type { Finding } from '../engine/mismatch.ts';
 import type { GroupSettings, HostSettings } from '../engine/settings.ts';
-import type { CarpEvent, GroupStatus, HostStatus, PublicRole } from '../engine/status.ts';
+import type { CarpEvent, GroupPeers, GroupStatus, HostStatus, PublicRole } from '../engine/status.ts';
 import { CarpError, type Problem } from '../ports/error.ts';
 import type { Log } from '../ports/log.ts';
 import { advSkew } from '../protocol/units.ts';
@@ -115,11 +115,14 @@ export class Hosted {
   status(): HostStatus {
     const running = this.#running?.engine.status().groups ?? [];
     const at = this.#options.wallClock().toISOString();
-    const others = this.#plan.config.groups
-      .filter(({ name }) => !running.some(({ group }) => group === name))
+    const { groups } = this.#plan.config;
+    const names = new Set(running.map(({ group }) => group));
+    const others = groups
+      .filter(({ name }) => !names.has(name))
       .map((group) => this.#stopped.get(group.name) ?? this.#absent(group, at));
+    const troubles = this.#troubles();
     const overlaid = running.map((group) => {
-      const problem = this.#troubles().get(group.group);
+      const problem = troubles.get(group.group);
       const hooks = this.#running?.hooks.reportsOf(group.group);
       return {
         ...group,
@@ -127,17 +130,20 @@ export class Hosted {
         ...(problem === undefined ? {} : { problem }),
       };
     });
-    const { groups } = this.#plan.config;
-    const moded = [...overlaid, ...others].map((group) => ({
-      ...group,
-      mode: modeOf(this.#maintained(), groups, group.group),
-    }));
+    const entries = this.#maintained();
+    const moded = [...overlaid, ...others].map((group) => ({ ...group, mode: modeOf(entries, groups, group.group) }));
     const bus = this.#publishing.status;
     return { node: this.node, ...(bus === undefined ? {} : { bus }), groups: moded };
   }
 
+  /** Of groups that run. */
+  peers(): readonly GroupPeers[] {
+    return this.#running?.engine.peers() ?? [];
+  }
+
   snapshots(): readonly CarpEvent[] {
     const running = this.#running?.engine.snapshots() ?? [];
+    if (running.length === this.#plan.config.groups.length) return running;
     const others = this.status().groups.filter(({ group }) => !running.some((event) => event.group === group));
     return [...running, ...others.map((status) => eventOf(status, 'snapshot', status.since))];
   }
