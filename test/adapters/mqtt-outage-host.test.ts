@@ -71,7 +71,7 @@ for (const tls of [false, true]) {
     const keepalive = 2;
     const broker = await LocalBroker.start(t, { tls });
     const ear = await broker.subscribe(STATUS);
-    const agent = LocalCarp.start(t, plan(broker, { keepalive, refresh: 3600 }));
+    const agent = LocalCarp.start(t, plan(broker, { keepalive, refresh: 3600, expiry: 0 }));
     await agent.untilRole('MASTER');
     await untilRight(broker, agent);
     const frozen = monotonicMs();
