@@ -31,6 +31,7 @@ export const createBusHost = ({ host, control, version, startedAt }: BusHostOpti
     },
     snapshots: () => host.snapshots(),
     status: () => host.status(),
+    peers: () => host.peers(),
     ...control,
   };
 };

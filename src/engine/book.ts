@@ -8,7 +8,7 @@ import { devdLine } from './devd.ts';
 import { Hearing } from './hearing.ts';
 import { machineSettings } from './machine-settings.ts';
 import type { GroupSettings } from './settings.ts';
-import type { CarpEvent, DemotionEntry, GroupStatus, PublicRole } from './status.ts';
+import type { CarpEvent, DemotionEntry, GroupStatus, PeerStatus, PublicRole } from './status.ts';
 import type { SyncStanding } from './sync-watch.ts';
 import { Tally } from './tally.ts';
 
@@ -78,13 +78,18 @@ export class Book {
     return { event: 'snapshot', ...this.#common(), at: this.#at() };
   }
 
+  /** Whom the group hears. @param now - on the monotonic clock, in ms */
+  peers(now: number): readonly PeerStatus[] {
+    return this.hearing.peers(now, this.#wallClock().getTime());
+  }
+
   /**
    * @param now - on the monotonic clock, in ms
    * @param ledger - what demotes the group
    */
   status(now: number, ledger: readonly DemotionEntry[]): GroupStatus {
     const { master } = this.state;
-    const peers = this.hearing.peers(now, this.#wallClock().getTime());
+    const peers = this.peers(now);
     return {
       ...this.#common(),
       since: this.#last.at,

@@ -9,7 +9,7 @@ import type { Finding } from './mismatch.ts';
 import { Surgery } from './mismatch-surgery.ts';
 import { HostAdverts } from './replay-host.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
-import type { CarpEvent, HostStatus } from './status.ts';
+import type { CarpEvent, GroupPeers, HostStatus } from './status.ts';
 import { yieldAfter } from './sync-watch.ts';
 
 /** How often syncs are looked at. */
@@ -75,6 +75,10 @@ class CarpHost implements Host {
 
   status(): HostStatus {
     return { node: this.node, groups: this.#inOrder().map((group) => group.status()) };
+  }
+
+  peers(): readonly GroupPeers[] {
+    return this.#inOrder().map((group) => ({ group: group.settings.name, peers: group.peers() }));
   }
 
   snapshots(): readonly CarpEvent[] {

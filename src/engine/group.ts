@@ -46,7 +46,7 @@ import { sendHealth } from './send-health.ts';
 import type { DemotionWeights, GroupSettings } from './settings.ts';
 import { type SendAdvert, Speaker } from './speaker.ts';
 import { type Standing, standings } from './standing.ts';
-import type { CarpEvent, GroupStatus } from './status.ts';
+import type { CarpEvent, GroupStatus, PeerStatus } from './status.ts';
 import type { SyncStanding } from './sync-watch.ts';
 import type { Wire } from './wire.ts';
 
@@ -317,6 +317,10 @@ export class Group {
 
   snapshot(): CarpEvent {
     return this.#book.snapshot();
+  }
+
+  peers(): readonly PeerStatus[] {
+    return this.#book.peers(this.#now());
   }
 
   status(): GroupStatus {

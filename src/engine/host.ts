@@ -4,7 +4,7 @@ import type { Problem } from '../ports/error.ts';
 import type { AdvSkew } from '../protocol/units.ts';
 import type { Finding } from './mismatch.ts';
 import type { GroupSettings, HostSettings } from './settings.ts';
-import type { CarpEvent, GroupStatus, HostStatus } from './status.ts';
+import type { CarpEvent, GroupPeers, GroupStatus, HostStatus } from './status.ts';
 
 export interface GroupProblem {
   readonly group: string;
@@ -47,6 +47,8 @@ export interface Host {
   /** What is found out about peers: why their adverts are refused, and which profile would fit them. Hot, as `events$`. */
   readonly findings$: Observable<Finding>;
   readonly status: () => HostStatus;
+  /** Whom each group hears: the part of `status` that costs little. */
+  readonly peers: () => readonly GroupPeers[];
   /** A snapshot event for each group: what a new subscriber is told first. */
   readonly snapshots: () => readonly CarpEvent[];
   /** Runs these settings from now on. A group whose settings are equal to before is not touched. */

@@ -151,6 +151,12 @@ export interface BusTrouble {
   readonly remedy?: string;
 }
 
+/** Whom one group hears. */
+export interface GroupPeers {
+  readonly group: string;
+  readonly peers: readonly PeerStatus[];
+}
+
 /** How a host stands with its MQTT broker. No election depends on it. */
 export interface BusStatus {
   /** Its URL, without anything secret. */

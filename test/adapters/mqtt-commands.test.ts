@@ -87,6 +87,7 @@ const stage = ({ settings = {}, handOver, voice = {} }: StageOptions = {}): Stag
     groups: () => ['plant', 'lab', 'a/b'].map(busGroup),
     snapshots: () => ['plant', 'lab', 'a/b'].map(snapshotOf),
     status: () => ({ node: 'rpi1', groups: [] }),
+    peers: () => [],
     modeOf: () => mode,
     operator: {
       handOver: async (group, force) => {

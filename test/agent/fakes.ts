@@ -67,6 +67,10 @@ export class FakeHost implements Host {
     return true;
   }
 
+  peers() {
+    return [];
+  }
+
   status() {
     return { node: this.node, groups: this.settings.groups.map(({ name }) => statusOf(this.node, name)) };
   }

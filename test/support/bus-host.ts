@@ -32,6 +32,7 @@ export const busHost = (more: Partial<BusHost> = {}): BusHost => ({
   groups: () => [busGroup('plant')],
   snapshots: () => [],
   status: () => ({ node: more.node ?? 'rpi1', groups: [] }),
+  peers: () => more.status?.().groups.map(({ group, peers = [] }) => ({ group, peers })) ?? [],
   modeOf: () => 'normal',
   operator: { handOver: none, setMode: none, setAdvskew: none },
   ...more,

@@ -97,6 +97,7 @@ export const busPart = (
       groups: () => [],
       snapshots: () => [],
       status: () => ({ node, groups: [] }),
+      peers: () => host.status?.().groups.map(({ group, peers = [] }) => ({ group, peers })) ?? [],
       modeOf: () => 'normal',
       operator: { handOver: notImplemented, setMode: notImplemented, setAdvskew: notImplemented },
       ...host,

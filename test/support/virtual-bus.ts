@@ -143,6 +143,7 @@ export const virtualBus = ({ base = 'carp' }: { readonly base?: string } = {}): 
         groups: () => groups,
         snapshots: () => host.host.snapshots().map((event) => ({ ...event, node })),
         status: () => host.host.status(),
+        peers: () => host.host.peers(),
         modeOf: () => 'normal',
         operator: { handOver: unused, setMode: unused, setAdvskew: unused },
       },

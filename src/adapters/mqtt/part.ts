@@ -1,6 +1,6 @@
 import type { HandOverReceipt } from '../../engine/host.ts';
 import type { Mode } from '../../engine/mode.ts';
-import type { BusTrouble, CarpEvent, HostStatus, PublicRole } from '../../engine/status.ts';
+import type { BusTrouble, CarpEvent, GroupPeers, HostStatus, PublicRole } from '../../engine/status.ts';
 import type { Log } from '../../ports/log.ts';
 import type { IpAddress } from '../../protocol/address.ts';
 import type { MqttSettings } from './settings.ts';
@@ -99,6 +99,8 @@ export interface BusHost {
   readonly groups: () => readonly BusGroup[];
   readonly snapshots: () => readonly CarpEvent[];
   readonly status: () => HostStatus;
+  /** Whom each group hears: costs little, other than `status`. */
+  readonly peers: () => readonly GroupPeers[];
   readonly modeOf: (group: string) => Mode;
   readonly operator: BusOperator;
 }

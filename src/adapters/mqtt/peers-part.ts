@@ -27,7 +27,7 @@ export const peersPart: CreatePart = ({ host, voice, scope, settings, now, wallC
     const at = wallClock().toISOString();
     const present = new Set<string>();
     const groups = new Set<string>();
-    for (const { group, peers = [] } of host.status().groups) {
+    for (const { group, peers } of host.peers()) {
       groups.add(group);
       for (const peer of peers) {
         const topic = addressTopic(scope, group, 'peers', peer.address);
