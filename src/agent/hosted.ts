@@ -101,6 +101,7 @@ export class Hosted {
   async run(plan: Plan): Promise<void> {
     if (this.#ending !== undefined) return;
     const troubled = this.#troubles();
+    this.#forgetAllBut(plan.config.groups);
     this.#plan = plan;
     if (this.#crashed) return;
     const moved = this.#environments.settle(plan.places);
@@ -293,6 +294,15 @@ export class Hosted {
     const groups = settings.groups.filter(({ name }) => runs(name) && isWanted(name));
     engine.apply({ ...settings, groups });
     this.#maintain(engine, groups);
+  }
+
+  /** What demotes a group ends with it: those that moved with it would be demoted for ever, and nobody could end it. */
+  #forgetAllBut(groups: readonly GroupConfig[]): void {
+    const names = new Set(groups.map(({ name }) => name));
+    if (this.#running === undefined || this.#plan.config.groups.every(({ name }) => names.has(name))) return;
+    const { engine } = this.#running;
+    for (const { group, ledger } of engine.status().groups)
+      if (!names.has(group)) for (const { reason } of ledger) engine.restore(reason, group);
   }
 
   /** Puts into the ledger what is stored; an entry that is there already stays as it is. */

@@ -132,6 +132,31 @@ describe('carp observe', () => {
       remedy: 'to end that: carp observe off plant',
     });
   });
+
+  test('when a group is removed that observes, those that moved with it take part again', async (t) => {
+    const state = stateFolder(t);
+    const sim = simulatedAgent();
+    const plant = groupText('plant', { sync: 'site' });
+    const office = groupText('office', { vhid: 11, addresses: ['192.0.2.101/24'], sync: 'site' });
+    await sim.run(state, { a: [plant, office] });
+    await sim.outcome(sim.agent.observe({ node: 'a', on: true, group: 'plant' }));
+    await sim.outcome(sim.agent.demote({ node: 'a', reason: 'disk', weight: 5, group: 'plant' }));
+    await sim.outcome(sim.agent.demote({ node: 'a', reason: 'load', weight: 7, group: 'office' }));
+    await sim.run(state, { a: [office] });
+    await sim.pass(5000);
+    const { role, mode, ledger } = sim.group('a', 'office');
+    assert.deepEqual([role, mode, ledger.map(({ reason }) => reason)], ['MASTER', 'normal', ['load']]);
+    // What is stored counts again with the group.
+    await sim.run(state, { a: [plant, office] });
+    await sim.pass(5000);
+    assert.deepEqual(
+      ['plant', 'office'].map((name) => [sim.group('a', name).role, sim.group('a', name).mode]),
+      [
+        ['BACKUP', 'observe'],
+        ['BACKUP', 'observe'],
+      ],
+    );
+  });
 });
 
 test('the mode of a group is the strongest of what concerns it', () => {
