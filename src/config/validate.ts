@@ -1,14 +1,11 @@
-import { Ajv2020, type DefinedError } from 'ajv/dist/2020.js';
+import type { DefinedError } from 'ajv/dist/2020.js';
 import { closest } from './closest.ts';
+import { loadSchema } from './compiled-schema.ts';
 import { error, type Finding, type Path, show } from './findings.ts';
 import type { Loose } from './loose.ts';
-import { configSchema } from './schema.ts';
 import type { HostConfig } from './types.ts';
 
-// The schema itself is checked by a test: doing it here takes longer than all else together.
-const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: true, verbose: true, validateSchema: false });
-ajv.addVocabulary(['unit']);
-const isValid = ajv.compile(configSchema);
+const isValid = loadSchema();
 
 /** The parts of a schema that messages are made of. */
 interface Expectation {

@@ -6,6 +6,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CODE_FILE, schemaCode } from '../config/compiled-schema.ts';
 import { configSchema } from '../config/schema.ts';
 import { bundleScripts } from './bundle-scripts.ts';
 
@@ -39,8 +40,12 @@ const copies = new Map<string, string>([
 /** What tsc makes of one source file. */
 const COMPILED = /\.(?:js|d\.ts)(?:\.map)?$/;
 
+/** The validator of the configuration file, beside the module that loads it. */
+const validator = join('dist', 'src', 'config', CODE_FILE);
+
 const hasSource = (file: string): boolean =>
   copies.has(file) ||
+  file === validator ||
   file.endsWith('.tsbuildinfo') ||
   (COMPILED.test(file) && existsSync(join(root, relative('dist', file).replace(COMPILED, '.ts'))));
 
@@ -69,5 +74,6 @@ const withScript = (source: string): Buffer => {
 for (const [destination, source] of copies) write(join(root, destination), withScript(source));
 
 write(join(dist, 'config.schema.json'), Buffer.from(`${JSON.stringify(configSchema, undefined, 2)}\n`));
+write(join(root, validator), Buffer.from(schemaCode()));
 
 chmodSync(join(dist, 'src', 'cli', 'main.js'), 0o755);
