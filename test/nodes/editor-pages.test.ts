@@ -181,7 +181,10 @@ describe('the sidebar', () => {
 
   test('every text that it names is there, and those of every role change and counter', () => {
     const [script = ''] = scriptsOf(page);
-    const keys = [...script.matchAll(/\bt\d*\("([^"$]+)"/g), ...script.matchAll(/\? "(\w+\.[\w-]+)" : "(\w+\.[\w-]+)"/g)]
+    const keys = [
+      ...script.matchAll(/\bt\d*\("([^"$]+)"/g),
+      ...script.matchAll(/\? "(\w+\.[\w-]+)" : "(\w+\.[\w-]+)"/g),
+    ]
       .flatMap(([, one, other]) => [one, other])
       .filter((key) => key !== undefined);
     assert.ok(keys.length > 30);
