@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { CODE_FILE } from '../../src/config/compiled-schema.ts';
 import { manifest, ourDefinitions } from '../support/built.ts';
 import { pack } from '../support/packed.ts';
 import { toolPath } from '../support/requirements.ts';
@@ -90,6 +91,11 @@ describe('the packed package', { skip }, () => {
       }
     }
     assert.ok(imports > 100);
+  });
+
+  test('has the schema of the configuration, for editors and as code: starts are quick', () => {
+    for (const name of ['dist/config.schema.json', `dist/src/config/${CODE_FILE}`])
+      assert.ok(files.includes(name), name);
   });
 
   test('has a command and a library that can be run from there', async () => {
