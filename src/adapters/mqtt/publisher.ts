@@ -197,8 +197,9 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     sayDropped();
   };
 
-  const refreshes$ = interval(settings.refresh * 1000).pipe(
-    tap(() => outbox.refresh(settings.refresh * 500)),
+  // Parts whose payloads have a time tell them anew by themselves, every refresh; this is for all others.
+  const refreshes$ = interval(settings.refresh * 500).pipe(
+    tap(() => outbox.refresh(settings.refresh * 1400)),
     ignoreElements(),
   );
 
