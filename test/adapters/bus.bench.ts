@@ -118,7 +118,12 @@ const manyGroups = async ({ name, lines }: Setting): Promise<void> => {
     const view = (await hosts.views()).find((one) => one.node === node);
     return view?.groups.length === GROUPS && view.groups.every((one) => one.role === role);
   };
-  await until('all groups on a', START_MS, () => roles('a', 'MASTER').catch(() => false));
+  await until(
+    'all groups on a',
+    START_MS,
+    () => roles('a', 'MASTER').catch(() => false),
+    () => hosts.logs.slice(-20).join('\n'),
+  );
   const all: number[] = [];
   const delays: number[] = [];
   const spans: number[] = [];
