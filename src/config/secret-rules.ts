@@ -1,9 +1,12 @@
+import { isUtf8 } from 'node:buffer';
 import { isAbsolute, resolve } from 'node:path';
 import { parseEndpoint } from '../adapters/mqtt/endpoint.ts';
+import { PASSWORD_BYTES_MAX, passwordIn } from '../adapters/mqtt/login.ts';
 import { CarpError } from '../ports/error.ts';
 import { error, type Finding, type Path, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
 import { missingVariable, PASSWORD_KEYS, type Passfile, passwordProblem, readPassfile } from './password.ts';
+import { readSettingFile } from './setting-file.ts';
 import type { GroupConfig, MqttConfig } from './types.ts';
 
 /** Where names of files and of variables lead. */
@@ -94,7 +97,13 @@ const mqttPasswordPlace = (
   if (passwordFile === undefined) return [];
   const path = ['mqtt', 'passwordFile'];
   const file = absolute(passwordFile, baseFolder);
-  const { read, problem = '' } = tryPassfile(file);
-  if (read === undefined) return [error(path, problem)];
-  return read.isPublic ? [warning(path, publicFile(file))] : [];
+  const { content, isPublic, problem = '' } = readSettingFile(file, PASSWORD_BYTES_MAX);
+  if (content === undefined) return [error(path, problem)];
+  // What PowerShell's `>` writes is UTF-16.
+  if (!isUtf8(content) || content.includes(0)) return [error(path, `${file} is no UTF-8 text; save it as UTF-8`)];
+  const isEmpty = passwordIn(content) === '';
+  return [
+    ...(isPublic === true ? [warning(path, publicFile(file))] : []),
+    ...(isEmpty ? [warning(path, `the first line of ${file} is empty, and so is the password; write it there`)] : []),
+  ];
 };

@@ -308,7 +308,7 @@ describe('a password', () => {
     const broker = await startMosquitto({ user });
     undo.push(broker.stop);
     const passwordFile = join(folder(), 'password');
-    writeFileSync(passwordFile, `${user.password}\r\nsecond line\n`);
+    writeFileSync(passwordFile, `\uFEFF${user.password}\r\nsecond line\n`);
     process.env['CARP_TEST_MQTT'] = user.password;
     undo.push(() => Reflect.deleteProperty(process.env, 'CARP_TEST_MQTT'));
     const encoded = `${encodeURIComponent(user.name)}:${encodeURIComponent(user.password)}`;

@@ -120,6 +120,21 @@ describe('a login', () => {
     assertFine(mqtt({ username: 'carp', passwordFile: file }), /^mqtt\.passwordFile: everybody .* run chmod o= /);
     assertFine(mqtt({ url: ['mqtts://a', 'mqtts://carp:hunter2@b'] }), /^mqtt\.url\[1\]: contains a password; /);
   });
+
+  test('in a file is the first line of a text in UTF-8, and not empty', () => {
+    const passwordFile = join(folder(), 'password');
+    const written = (content: string | Buffer) => {
+      writeFileSync(passwordFile, content, { mode: 0o600 });
+      return mqtt({ username: 'carp', passwordFile });
+    };
+    for (const content of ['hunter2\r\n', '\uFEFFhunter2\r\n', `${'t'.repeat(60_000)}\n`, 'höher\n'])
+      assertFine(written(content));
+    for (const content of ['', '\n', '\r\nhunter2', '\uFEFF\r\n'])
+      assertFine(written(content), /^mqtt\.passwordFile: the first line of .* is empty/);
+    for (const content of [Buffer.from('\uFEFFhunter2', 'utf16le'), Buffer.from('h\u00f6her', 'latin1')])
+      assertError(written(content), /^mqtt\.passwordFile: .* is no UTF-8 text; save it as UTF-8/);
+    assertError(written('t'.repeat(70_000)), /^mqtt\.passwordFile: .* more than 65536 bytes/);
+  });
 });
 
 describe('times and topics', () => {

@@ -10,7 +10,13 @@ export interface Login {
 }
 
 /** A token may be long. */
-const PASSWORD_BYTES_MAX = 65_536;
+export const PASSWORD_BYTES_MAX = 65_536;
+
+/** The password in a file: its first line. An editor of Windows ends it with CR, and begins the file with a mark of its own. */
+export const passwordIn = (content: Buffer): string => {
+  const [firstLine = ''] = content.toString('utf8').replace(/^\uFEFF/, '').split(/\r?\n/, 1);
+  return firstLine;
+};
 
 /**
  * Reads the password anew: it may have been changed since the last attempt. What the settings say goes before what the
@@ -33,11 +39,8 @@ const readPassword = async (
   { password, passwordFile, passwordEnv }: MqttSettings,
   environment: NodeJS.ProcessEnv,
 ): Promise<string | undefined> => {
-  if (passwordFile !== undefined) {
-    const content = await readBounded(passwordFile, 'mqtt.passwordFile', PASSWORD_BYTES_MAX);
-    const [firstLine = ''] = content.toString('utf8').split(/\r?\n/, 1);
-    return firstLine;
-  }
+  if (passwordFile !== undefined)
+    return passwordIn(await readBounded(passwordFile, 'mqtt.passwordFile', PASSWORD_BYTES_MAX));
   if (passwordEnv === undefined) return password;
   const value = environment[passwordEnv];
   if (value === undefined) throw missing(passwordEnv);
