@@ -322,6 +322,14 @@ describe('what anybody may publish', () => {
     // What is known already can still change.
     assert.equal(view.apply(said(nodeTopic(node(0), 'status'), 'offline'), 0)?.type, 'set');
 
+    const groups = Array.from({ length: 1024 }, (_, i) => ({
+      ...INFO.groups[0],
+      group: `line ${i} of the plant`,
+      sync: 'site',
+    }));
+    const whole = JSON.stringify({ ...INFO, node: node(0).node, groups });
+    assert.equal(view.apply(said(nodeTopic(node(0), 'info'), whole), 0)?.type, 'set', 'of the largest host there is');
+
     const large = JSON.stringify({ filler: 'x'.repeat(BUS_BOUNDS.payloadBytes - 13) });
     assert.equal(large.length, BUS_BOUNDS.payloadBytes);
     assert.equal(view.apply(said(memberTopic(node(0), 'g1', 'stats'), `${large} `), 0), undefined);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { BusHost } from '../../src/adapters/mqtt/part.ts';
 import { presencePart } from '../../src/adapters/mqtt/presence-part.ts';
+import { busGroup } from '../support/bus-host.ts';
 import { busPart } from '../support/bus-part.ts';
 
 const STATUS = 'carp/node/rpi1/status';
@@ -8,11 +10,11 @@ const INFO = 'carp/node/rpi1/info';
 const EARLY = { instance: 'aaaaaaaaaaaaaaaa', startedAt: '2026-01-01T00:00:00.000Z' };
 const LATE = { instance: 'bbbbbbbbbbbbbbbb', startedAt: '2026-01-02T00:00:00.000Z' };
 
-const stage = (host: typeof EARLY, more: object = {}) => {
+const stage = (host: typeof EARLY, more: object = {}, rest: Partial<BusHost> = {}) => {
   const asides: boolean[] = [];
   let repeats = 0;
   const create = presencePart({ standAside: (aside) => void asides.push(aside), repeat: () => (repeats += 1) });
-  const bench = busPart(create, 'rpi1', host, more);
+  const bench = busPart(create, 'rpi1', { ...host, ...rest }, more);
   return { ...bench, asides, repeats: () => repeats };
 };
 
@@ -22,9 +24,33 @@ test('a connection begins with the status and with who this is', () => {
   const { begin, voice } = stage(EARLY, { commands: ['mode'] });
   begin();
   assert.deepEqual([...voice.payloads.keys()], [STATUS, INFO]);
+  begin();
+  assert.ok(!voice.keepings.some(({ again }) => again), 'each keeps its turn in later connections');
   const info = JSON.parse(voice.payloads.get(INFO) ?? '{}');
   assert.equal(voice.payloads.get(STATUS), 'online');
   assert.deepEqual([info.instance, info.node, info.commands], [EARLY.instance, 'rpi1', ['mode']]);
+});
+
+test('groups that did not change are described with each refresh, and not with each look around', () => {
+  let described = 0;
+  const plant = {
+    ...busGroup('plant'),
+    get group() {
+      described += 1;
+      return 'plant';
+    },
+  };
+  let groups = [plant];
+  const { begin, tick, voice } = stage(EARLY, {}, { groups: () => groups });
+  begin();
+  described = 0;
+  for (let i = 0; i < 39; i += 1) tick(250);
+  assert.equal(described, 0);
+  tick(250);
+  assert.ok(described > 0);
+  groups = [];
+  tick();
+  assert.deepEqual(JSON.parse(voice.payloads.get(INFO) ?? '{}').groups, []);
 });
 
 test('what a former self has left on the broker is no twin', () => {

@@ -82,11 +82,15 @@ export class Lookout {
     return this.#view.groups.get(group)?.alarm?.value;
   }
 
-  /** Online hosts that say that they have this group, and whether they watch over it, by name. */
-  watchersOf(group: string): readonly string[] {
+  /**
+   * Online hosts that watch over this group, by name. They have said so lately: one that lost its power together with
+   * the broker, or whose broker is behind a bridge that is down, is online on this broker for ever.
+   */
+  watchersOf(group: string, now: number): readonly string[] {
     return [...this.#view.nodes.values()]
       .filter(({ node }) => this.#view.statusOf(node) === 'online')
-      .filter(({ info, node }) => info?.value.alarms !== false && this.#infoOf(node, group) !== undefined)
+      .filter(({ info }) => info !== undefined && info.value.alarms !== false && this.#isFresh(info, now))
+      .filter(({ node }) => this.#infoOf(node, group) !== undefined)
       .map(({ node }) => node)
       .sort();
   }

@@ -73,7 +73,7 @@ export const alarmPart: CreatePart = (context): Part => {
     filters = alarmFilters(scope.base, groups);
   };
 
-  const isLast = (group: string): boolean => lookout.watchersOf(group).every((node) => node === scope.node);
+  const isLast = (group: string): boolean => lookout.watchersOf(group, now()).every((node) => node === scope.node);
 
   /** The last host of a group takes its alarm back; others leave it to the next one. */
   const leave = (group: string): void => {
@@ -122,7 +122,7 @@ export const alarmPart: CreatePart = (context): Part => {
 
   const write = (group: string, state: Watched): void => {
     const topic = groupTopic(scope, group, 'alarm');
-    const [first = scope.node] = lookout.watchersOf(group);
+    const [first = scope.node] = lookout.watchersOf(group, now());
     // This host is online, whether the bus has told it yet or not.
     if (first < scope.node) {
       if (state.written === undefined) return;

@@ -11,8 +11,8 @@ export const BUS_BOUNDS = {
   membersOfGroup: 256,
   vipsOfMember: 256,
   peersOfMember: 64,
-  /** Of one payload. */
-  payloadBytes: 65_536,
+  /** Of one payload: what a host says of itself, with 1024 groups. */
+  payloadBytes: 262_144,
   /** Of a name in a topic: what a configuration allows, and then some. */
   nameLength: 128,
   /** Of all payloads that are kept. */

@@ -125,9 +125,14 @@ export class Outbox implements Voice {
     );
   }
 
-  /** A new connection, or a broker that may have been told something else: everything that is kept is told anew. */
+  /**
+   * A new connection, or a broker that may have been told something else: everything that is kept is told anew, in the
+   * order of its first keeping, whatever of it had to wait.
+   */
   begin(): void {
     this.#said.clear();
+    this.#unsaid.clear();
+    this.#background.clear();
     for (const [topic, { keeping }] of this.#kept) this.#lane(keeping).add(topic);
     this.#options.news();
   }

@@ -8,7 +8,7 @@
  */
 import { hostname } from 'node:os';
 import { addressFingerprint } from './fingerprint.ts';
-import type { CreatePart, PartContext } from './part.ts';
+import type { BusGroup, CreatePart, PartContext } from './part.ts';
 import type { NodeInfo } from './payloads.ts';
 import { MQTT_COMMANDS, type MqttSettings } from './settings.ts';
 import { nodeTopic } from './topics.ts';
@@ -50,8 +50,13 @@ export const presencePart =
     let toldAt = Number.NEGATIVE_INFINITY;
     let repairAt: number | undefined;
     let saidInfo = '';
+    let saidGroups: readonly BusGroup[] | undefined;
 
     const sayInfo = (again: boolean): void => {
+      // Fingerprints of 255 groups take milliseconds, in which no advert leaves.
+      const groups = host.groups();
+      if (!again && groups === saidGroups) return;
+      saidGroups = groups;
       const payload = infoOf(context);
       const content = JSON.stringify(payload);
       if (!again && content === saidInfo) return;
@@ -60,7 +65,8 @@ export const presencePart =
       const message = JSON.stringify({ ...payload, at: context.wallClock().toISOString() });
       // A sign of life for the twin alone: retained is what the other one says.
       if (aside) voice.tell({ topic: info, payload: message, qos: 0 });
-      else voice.keep(info, message, { again });
+      // It is another one each time, and keeps its place right behind the status.
+      else voice.keep(info, message);
     };
 
     const meet = (twin: Instance): void => {
