@@ -26,7 +26,10 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const total = (families: readonly ReadFamily[], le: string): number =>
   samplesOf(families, 'carp_advert_lateness_seconds_bucket', { le }).reduce((sum, { value }) => sum + value, 0);
 
-test('a thousand connections, silent, slow or deaf, delay no advert and change no role', {
+/** As much as is read at once. */
+const MANY = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1800);
+
+test('a thousand connections, silent, slow, deaf or greedy, delay no advert and change no role', {
   timeout: 180_000,
 }, async (t) => {
   const port = await freePort();
@@ -65,8 +68,9 @@ test('a thousand connections, silent, slow or deaf, delay no advert and change n
     made += 1;
     clients.add(client);
     client.socket.once('close', () => clients.delete(client));
-    if (made % 3 === 1) client.say('GET /metrics HT');
-    if (made % 3 === 2) {
+    if (made % 4 === 1) client.say('GET /metrics HT');
+    if (made % 4 === 2) client.say(MANY);
+    if (made % 4 === 3) {
       client.socket.pause();
       client.say('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
     }
