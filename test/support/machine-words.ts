@@ -6,9 +6,13 @@ import { type IpAddress, parseAddress } from '../../src/protocol/address.ts';
 import { advertInterval } from '../../src/protocol/timing.ts';
 import { advBase, advSkew, type Millis, millis } from '../../src/protocol/units.ts';
 
+/** Thousands of simulated LANs have the same few addresses. */
+const parsed = new Map<string, IpAddress>();
+
 export const ip = (text: string): IpAddress => {
-  const address = parseAddress(text);
+  const address = parsed.get(text) ?? parseAddress(text);
   if (address === undefined) throw new RangeError(`no IP address: ${text}`);
+  parsed.set(text, address);
   return address;
 };
 

@@ -28,7 +28,7 @@ export const steadyHolder = (lan: Lan, forMs: number): LanHost => {
   const from = lan.now;
   lan.run(from + forMs, () => {
     const now = lan.holders();
-    assert.ok(now.length === 1 && now[0] === holder, `${names(now)} instead of ${holder.name} at ${lan.now} ms`);
+    if (now.length !== 1 || now[0] !== holder) assert.fail(`${names(now)} instead of ${holder.name} at ${lan.now} ms`);
   });
   return holder;
 };
