@@ -8,11 +8,20 @@ export const logLine = ({
   fields = {},
 }: LogNotice): { readonly level: LogLevel; readonly text: string } => {
   const { node, group, remedy } = fields;
-  const who = [node, group].filter((name) => typeof name === 'string' && !message.includes(name)).join(' ');
+  const who = [node, group].filter((name) => typeof name === 'string' && !names(message, name)).join(' ');
   const what = `[carp] ${who === '' ? '' : `${who}: `}${message}`;
   if (isToldByNode(fields)) return { level: 'debug', text: what };
   return { level, text: typeof remedy === 'string' ? `${what}: ${remedy}` : what };
 };
+
+/** As a word: a group called A is not named by MASTER. */
+const names = (message: string, name: string): boolean => {
+  for (let at = message.indexOf(name); at !== -1; at = message.indexOf(name, at + 1))
+    if (!isLetter(message[at - 1]) && !isLetter(message[at + name.length])) return true;
+  return false;
+};
+
+const isLetter = (character = ''): boolean => /[\p{L}\p{N}_]/u.test(character);
 
 /**
  * The problem of a group is told by its carp-group node, once, with what to do. What is wrong on the bus (it has a code)

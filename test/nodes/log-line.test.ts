@@ -11,6 +11,12 @@ test('a line says which host and group it is about, unless its words do', () => 
   });
   assert.equal(logLine({ level: 'info', message: 'plant is MASTER', fields }).text, '[carp] rpi1: plant is MASTER');
   assert.equal(logLine({ level: 'info', message: 'ready' }).text, '[carp] ready');
+  const short = { node: 'rpi1', group: 'A' };
+  assert.equal(
+    logLine({ level: 'info', message: 'INIT -> MASTER', fields: short }).text,
+    '[carp] rpi1 A: INIT -> MASTER',
+  );
+  assert.equal(logLine({ level: 'info', message: 'MASTER of A', fields: short }).text, '[carp] rpi1: MASTER of A');
 });
 
 test('a broker that cannot be reached is told with host and broker', () => {
