@@ -5,7 +5,7 @@ import type { SegmentEvent } from '../../src/engine/segment-events.ts';
 import type { SegmentRules } from '../../src/engine/segment-rules.ts';
 import type { CapturedFrame } from '../../src/ports/sniffer.ts';
 import { encodeAdvert } from '../../src/protocol/advert.ts';
-import { authenticator, keyOf } from '../../src/protocol/authentication.ts';
+import { type Authenticator, authenticator, keyOf } from '../../src/protocol/authentication.ts';
 import { internetChecksum, pseudoHeaderSum } from '../../src/protocol/checksum.ts';
 import { advBase, advSkew, vhid } from '../../src/protocol/units.ts';
 import { address, utf8 } from '../protocol/vectors.ts';
@@ -47,8 +47,16 @@ export const HOST: Host = {
 export const OTHER: Host = { ...HOST, source: '192.0.2.12', advskew: 100 };
 
 const SHARED = ['192.0.2.100'];
-const keyed = (pass: string, id: number) =>
-  authenticator({ vhid: vhid(id), addresses: SHARED.map(address) }, createSigner(keyOf(utf8(pass))));
+/** Floods are signed by the same few hosts. */
+const known = new Map<string, Authenticator>();
+const keyed = (pass: string, id: number): Authenticator => {
+  const name = `${id} ${pass}`;
+  const found =
+    known.get(name) ??
+    authenticator({ vhid: vhid(id), addresses: SHARED.map(address) }, createSigner(keyOf(utf8(pass))));
+  known.set(name, found);
+  return found;
+};
 
 const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff]);
 

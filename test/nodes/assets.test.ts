@@ -16,13 +16,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { CODE_FILE } from '../../src/config/compiled-schema.ts';
 import { configSchema } from '../../src/config/schema.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** The script, and what it imports. */
 const SCRIPTS = [
   ...['dev/assets', 'dev/bundle-scripts'],
-  ...['config/schema', 'config/schema-mqtt', 'config/default-socket', 'adapters/mqtt/settings'],
+  ...['config/compiled-schema', 'config/schema', 'config/schema-mqtt', 'config/default-socket'],
+  'adapters/mqtt/settings',
 ];
 /** A small project with the real script in it, because the script changes the project it lies in. */
 let project = '';
@@ -93,6 +95,8 @@ test('what was built from a file that is gone goes as well, and what has a sourc
   ];
   for (const file of stale) put(file);
   put('dist/test/tsconfig.tsbuildinfo');
+  // From here on no page has a script: the bundler would take several times as long as all else.
+  rmSync(at('nodes/editor'), { recursive: true });
   build();
   assert.deepEqual(
     stale.filter((file) => existsSync(at(file))),
@@ -100,6 +104,8 @@ test('what was built from a file that is gone goes as well, and what has a sourc
   );
   for (const file of ['dist/test/wire/kept.test.js', 'dist/nodes/carp-role.js', 'dist/test/tsconfig.tsbuildinfo'])
     assert.ok(existsSync(at(file)), file);
+  assert.ok(existsSync(at(`dist/src/config/${CODE_FILE}`)), 'that has no source of its own');
+  assert.equal(readFileSync(at('dist/nodes/carp-gate.html'), 'utf8'), 'nodes/carp-gate.html');
 });
 
 test('a file that did not change is not written again, and one that changed is', () => {
