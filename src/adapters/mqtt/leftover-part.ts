@@ -1,4 +1,7 @@
-/** Takes back what nobody stands for: topics of groups that were removed, now or while this host was away. */
+/**
+ * Takes back what nobody stands for: topics of groups that were removed, now or while this host was away, and what a
+ * twin had said before it stood aside (presence-part.ts).
+ */
 import type { CreatePart } from './part.ts';
 import { ADDRESS_LEAVES, groupTopic, MEMBER_LEAVES, type Place, placeOf, topicLevel, topicPath } from './topics.ts';
 
@@ -10,7 +13,7 @@ const LAST_WORDS_MS = 10_000;
 const FOUND_MAX = 20_000;
 
 export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
-  /** Topics of this node that the broker had kept. */
+  /** Topics of this node on which something was said: by a former self, a twin or, where brokers echo it, by itself. */
   const found = new Map<string, Place>();
   /** Who says to be MASTER, by group. */
   const masters = new Map<string, string>();
@@ -42,7 +45,7 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
         masters.delete(group);
         voice.clear(groupTopic(scope, group, 'master'));
       }
-    if (begunAt === undefined || now() - begunAt < SETTLE_MS) return;
+    if (found.size === 0 || begunAt === undefined || now() - begunAt < SETTLE_MS) return;
     const kept = new Set(voice.kept());
     for (const [topic, place] of found) {
       if (kept.has(topic)) continue;
@@ -69,7 +72,7 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
       spokenOf.add(group);
       if (role === 'MASTER') masters.set(group, scope.node);
     },
-    heard: ({ topic, payload, retain }) => {
+    heard: ({ topic, payload }) => {
       const place = placeOf(scope.base, topic);
       if (place?.type === 'group' && place.leaf === 'master') {
         const node = writerOf(payload);
@@ -77,7 +80,7 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
         else if (masters.has(place.group) || masters.size < FOUND_MAX) masters.set(place.group, node);
         return;
       }
-      if (!retain || payload.length === 0 || found.size >= FOUND_MAX) return;
+      if (payload.length === 0 || found.size >= FOUND_MAX) return;
       if (place?.type === 'member' || place?.type === 'address') found.set(topic, place);
     },
     tick: tidy,
