@@ -5,7 +5,7 @@ import type { Outbox, Outgoing } from './outbox.ts';
 import { type MqttFailure, mqttFailure } from './problem.ts';
 
 /** Unacknowledged messages at a time: enough for a distant broker, few enough that a hung one costs nothing. */
-const IN_FLIGHT_MAX = 16;
+const IN_FLIGHT_MAX = 64;
 
 /** Head and properties of a PUBLISH: more than any of ours has besides topic and payload. */
 const PACKET_OVERHEAD = 128;
