@@ -223,7 +223,7 @@ for (const { name, skip, start, protocol } of brokers) {
       await until('the last event is heard', () => heardEvent(5000));
       assert.equal(ears.last(ROLE), 'BACKUP');
       const events = ears.heard.filter(({ topic }) => topic === EVENT).length;
-      assert.ok(events >= 1000 && events <= 1020, `${events} events: those that waited and those under way`);
+      assert.ok(events >= 1000 && events <= 1070, `${events} events: those that waited and those under way`);
       await host.publisher.close();
       const dropped = host.lines.filter((line) => line.includes('dropped'));
       assert.equal(dropped.length, 1, dropped.join('\n'));
