@@ -36,6 +36,21 @@ export interface BrokerValues {
   readonly 'server-name'?: string | undefined;
 }
 
+const OPTION_OF: Readonly<Record<string, string>> = {
+  'mqtt.url': 'the URL',
+  'mqtt.username': '--username',
+  'mqtt.passwordFile': '--password-file',
+  'mqtt.passwordEnv': '--password-env',
+  'mqtt.tls.caFile': '--ca',
+  'mqtt.tls.certFile': '--cert',
+  'mqtt.tls.keyFile': '--key',
+  'mqtt.tls.serverName': '--server-name',
+};
+
+/** A text about a connection, with options of `carp fleet` in the place of settings. */
+export const settingsAsOptions = (text: string): string =>
+  text.replace(/\bmqtt(?:\.[a-zA-Z]+)+/g, (setting) => OPTION_OF[setting] ?? setting);
+
 /**
  * @param url - what the user named; missing: that of the configuration file
  * @throws CarpError CARP_CONFIG

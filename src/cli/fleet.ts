@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { firstValueFrom } from 'rxjs';
-import { busFeed } from '../adapters/mqtt/bus-view-feed.ts';
+import { firstValueFrom, map } from 'rxjs';
+import { type BusNews, busFeed } from '../adapters/mqtt/bus-view-feed.ts';
 import { busFilters } from '../adapters/mqtt/bus-view-filters.ts';
 import { type FleetPicture, followFleet } from './fleet-follow.ts';
-import { BROKER_OPTIONS, brokerSettings, DEFAULT_CONFIG } from './fleet-settings.ts';
+import { BROKER_OPTIONS, brokerSettings, DEFAULT_CONFIG, settingsAsOptions } from './fleet-settings.ts';
 import { groupLines, summaryLine } from './fleet-text.ts';
 import { watchFleet } from './fleet-watch.ts';
 import { type Command, Exit, type ExitCode, parseOptions, usageError } from './options.ts';
@@ -30,7 +30,8 @@ hosts, nobody or several MASTER, hosts that are offline or do not answer. It onl
   --server-name N    the name in the broker's certificate, if it is not that of the URL
 
 What a host that is offline or silent said last is shown in parentheses: it is not true any more. Exit code of --once:
-1 if an alarm is active, a group has no MASTER or two, a GROUP is not there, or the broker cannot be reached.`;
+1 if an alarm is active, a group has no MASTER or two, a GROUP or any group at all is missing, or the broker cannot be
+reached.`;
 
 export const command: Command = {
   summary: 'show all groups of an MQTT broker, live',
@@ -53,7 +54,8 @@ export const command: Command = {
     const settings = brokerSettings(urls[0], values);
     // Of its own each time: somebody else may be watching, too.
     const clientId = `carp-fleet-${randomBytes(4).toString('hex')}`;
-    const news$ = busFeed({ settings, clientId, filters: busFilters(settings.base, names) });
+    const feed$ = busFeed({ settings, clientId, filters: busFilters(settings.base, names) });
+    const news$ = values.config === undefined && urls.length > 0 ? feed$.pipe(map(asOptions)) : feed$;
     const pictures$ = followFleet({ news$, settings });
     const isLive = watch || (!once && process.stdout.isTTY === true);
     if (!isLive) return show(await firstValueFrom(pictures$), { json, names, base: settings.base });
@@ -61,6 +63,10 @@ export const command: Command = {
     return Exit.done;
   },
 };
+
+/** Whoever named the broker on the command line knows of no settings in a file. */
+const asOptions = (news: BusNews): BusNews =>
+  news.type === 'lost' ? { ...news, failure: { ...news.failure, text: settingsAsOptions(news.failure.text) } } : news;
 
 /** No name of a group has a slash. */
 const isUrl = (word: string): boolean => word.includes('://');
@@ -84,5 +90,6 @@ const show = ({ groups, refused, broker }: FleetPicture, { json, names, base }: 
   if (groups.length === 0 && names.length === 0)
     note(`no groups below ${base}/ on ${broker}; is --base right, and may this user read them?`);
   const isAlarm = groups.some(({ findings }) => findings.some(({ severity }) => severity === 'alarm'));
-  return isAlarm || absent.length > 0 ? Exit.failed : Exit.done;
+  // Where nothing is seen, all is not well: the base may be wrong, or no host may have reached this broker.
+  return isAlarm || absent.length > 0 || groups.length === 0 ? Exit.failed : Exit.done;
 };
