@@ -33,6 +33,14 @@ interface Standing {
 
 /** Each is compared with each other. A group of more hosts than that is somebody's joke. */
 const MEMBERS_MAX = 32;
+/** A host that is online, and what is known of it in a group. */
+interface Present {
+  readonly member: BusMember;
+  readonly state: HeardState;
+  readonly standing: Standing;
+  readonly now: number;
+}
+
 /** deadratio where a host has not told its own. */
 const DEADRATIO = 3;
 
@@ -99,15 +107,16 @@ export class Lookout {
   sightOf(group: string, now: number): GroupSight {
     const members = this.#view.groups.get(group)?.members ?? new Map<string, BusMember>();
     this.#forgetOthers(group, members);
-    const present = [...members.values()].flatMap((member): readonly MemberSight[] => {
+    const present = [...members.values()].flatMap((member): readonly Present[] => {
       const state = this.#present(member, now);
       const standing = this.#standings.get(group)?.get(member.node);
-      return state === undefined || standing === undefined ? [] : [this.#memberSight({ member, state, standing, now })];
+      return state === undefined || standing === undefined ? [] : [{ member, state, standing, now }];
     });
-    present.sort((a, b) => (a.node < b.node ? -1 : 1));
-    const isHere = (node: string): boolean => present.some((member) => member.node === node);
+    present.sort((a, b) => (a.member.node < b.member.node ? -1 : 1));
+    const isHere = (node: string): boolean => present.some(({ member }) => member.node === node);
     const duplicates = this.#instances.duplicates(now).filter(isHere);
-    return { group, now, members: present.slice(0, MEMBERS_MAX), duplicates };
+    const compared = present.slice(0, MEMBERS_MAX).map((one) => this.#memberSight(one));
+    return { group, now, members: compared, duplicates };
   }
 
   /** What an online host has said lately. */
@@ -121,17 +130,7 @@ export class Lookout {
     return now - heardAt <= this.#options.staleMs;
   }
 
-  #memberSight({
-    member,
-    state,
-    standing,
-    now,
-  }: {
-    readonly member: BusMember;
-    readonly state: HeardState;
-    readonly standing: Standing;
-    readonly now: number;
-  }): MemberSight {
+  #memberSight({ member, state, standing, now }: Present): MemberSight {
     const { node, peers } = member;
     const info = this.#infoOf(node, state.group);
     const { role, roleSince, saidAt, master, address } = standing;

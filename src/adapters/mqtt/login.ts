@@ -14,7 +14,10 @@ export const PASSWORD_BYTES_MAX = 65_536;
 
 /** The password in a file: its first line. An editor of Windows ends it with CR, and begins the file with a mark of its own. */
 export const passwordIn = (content: Buffer): string => {
-  const [firstLine = ''] = content.toString('utf8').replace(/^\uFEFF/, '').split(/\r?\n/, 1);
+  const [firstLine = ''] = content
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/, 1);
   return firstLine;
 };
 
