@@ -29,7 +29,7 @@ export const createBusHost = ({ host, control, version, startedAt }: BusHostOpti
       }
       return groups;
     },
-    snapshots: () => host.snapshots(),
+    snapshots: (group) => host.snapshots(group),
     status: () => host.status(),
     peers: () => host.peers(),
     ...control,

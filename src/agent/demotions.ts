@@ -31,9 +31,7 @@ export const outcomeOf = async (
   group: string | undefined,
   change: () => void,
 ): Promise<readonly DemotedGroup[]> => {
-  // Snapshots cost little, even where 255 groups are told one after the other.
-  const concerned = (): readonly CarpEvent[] =>
-    engine.snapshots().filter((one) => group === undefined || one.group === group);
+  const concerned = (): readonly CarpEvent[] => engine.snapshots(group);
   const before = concerned();
   change();
   const receipts = await Promise.all(before.map((one) => receiptOf(engine, one.group)));

@@ -142,10 +142,14 @@ export class Hosted {
     return this.#running?.engine.peers() ?? [];
   }
 
-  snapshots(): readonly CarpEvent[] {
-    const running = this.#running?.engine.snapshots() ?? [];
-    if (running.length === this.#plan.config.groups.length) return running;
-    const others = this.status().groups.filter(({ group }) => !running.some((event) => event.group === group));
+  /** @param only - of this group; default: of all */
+  snapshots(only?: string): readonly CarpEvent[] {
+    const running = this.#running?.engine.snapshots(only) ?? [];
+    if (running.length === (only === undefined ? this.#plan.config.groups.length : 1)) return running;
+    const at = this.#options.wallClock().toISOString();
+    const others = this.#plan.config.groups
+      .filter(({ name }) => (only === undefined || name === only) && !running.some(({ group }) => group === name))
+      .map((group) => this.#stopped.get(group.name) ?? this.#absent(group, at));
     return [...running, ...others.map((status) => eventOf(status, 'snapshot', status.since))];
   }
 

@@ -137,7 +137,7 @@ const refuseOtherModes = (host: Hosted, entries: readonly MaintenanceEntry[], gr
 };
 
 /** A group that cannot run now may be put into a mode, too: that counts as soon as it can. */
-const runs = (engine: Host, group: string): boolean => engine.snapshots().some((one) => one.group === group);
+const runs = (engine: Host, group: string): boolean => engine.snapshots(group).length > 0;
 
 const enter = (engine: Host, entry: MaintenanceEntry): void => {
   if (entry.group === undefined || runs(engine, entry.group)) engine.demote(ledgerEntry(entry));
@@ -146,7 +146,7 @@ const enter = (engine: Host, entry: MaintenanceEntry): void => {
 /** Whatever was stored: nothing of what is meant is in this mode afterwards. */
 const leave = (engine: Host, mode: StoredMode, group: string | undefined): void => {
   if (group === undefined) engine.restore(mode);
-  for (const one of engine.snapshots()) if (group === undefined || one.group === group) engine.restore(mode, one.group);
+  for (const one of engine.snapshots(group)) engine.restore(mode, one.group);
 };
 
 const requireGroup = (host: Hosted, group: string | undefined): void => {

@@ -81,8 +81,10 @@ class CarpHost implements Host {
     return this.#inOrder().map((group) => ({ group: group.settings.name, peers: group.peers() }));
   }
 
-  snapshots(): readonly CarpEvent[] {
-    return this.#inOrder().map((group) => group.snapshot());
+  snapshots(group?: string): readonly CarpEvent[] {
+    if (group === undefined) return this.#inOrder().map((one) => one.snapshot());
+    const member = this.#members.get(group);
+    return member === undefined ? [] : [member.group.snapshot()];
   }
 
   apply(settings: HostSettings): void {

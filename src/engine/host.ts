@@ -49,8 +49,8 @@ export interface Host {
   readonly status: () => HostStatus;
   /** Whom each group hears: the part of `status` that costs little. */
   readonly peers: () => readonly GroupPeers[];
-  /** A snapshot event for each group: what a new subscriber is told first. */
-  readonly snapshots: () => readonly CarpEvent[];
+  /** A snapshot event for each group, or for this one alone: what a new subscriber is told first. */
+  readonly snapshots: (group?: string) => readonly CarpEvent[];
   /** Runs these settings from now on. A group whose settings are equal to before is not touched. */
   readonly apply: (settings: HostSettings) => void;
   /**

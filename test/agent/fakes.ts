@@ -75,8 +75,9 @@ export class FakeHost implements Host {
     return { node: this.node, groups: this.settings.groups.map(({ name }) => statusOf(this.node, name)) };
   }
 
-  snapshots(): readonly CarpEvent[] {
-    return this.status().groups.map(({ group }) => eventOf(this.node, group));
+  snapshots(only?: string): readonly CarpEvent[] {
+    const groups = this.status().groups.filter(({ group }) => only === undefined || group === only);
+    return groups.map(({ group }) => eventOf(this.node, group));
   }
 
   handOver(group: string, { force }: { readonly force: boolean }) {

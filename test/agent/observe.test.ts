@@ -238,6 +238,16 @@ describe('over the bus', () => {
     await assert.rejects(sim.answer(bus.operator.setMode('no', 'normal')), { code: 'CARP_NO_GROUP' });
   });
 
+  test('what one group says is what it says among all, whether it runs or not', async (t) => {
+    const { sim, bus } = await onTheBus(t);
+    assert.deepEqual(bus.snapshots('plant'), bus.snapshots());
+    assert.deepEqual(bus.snapshots('no'), []);
+    await sim.answer(sim.agent.simulate({ node: 'a', action: 'crash' }));
+    assert.deepEqual(bus.snapshots('plant'), bus.snapshots());
+    assert.equal(bus.snapshots('plant')[0]?.role, 'STOPPED');
+    assert.deepEqual(bus.snapshots('no'), []);
+  });
+
   test('hand-over and advskew do what the commands do', async (t) => {
     const { sim, bus } = await onTheBus(t);
     assert.deepEqual(await sim.answer(bus.operator.setAdvskew('plant', 50)), {

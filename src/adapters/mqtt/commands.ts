@@ -191,7 +191,7 @@ interface Obeyed {
 const obeying = ({ host, voice, scope }: PartContext) => {
   const { operator } = host;
 
-  const stateOf = (group: string): CarpEvent | undefined => host.snapshots().find((event) => event.group === group);
+  const stateOf = (group: string): CarpEvent | undefined => host.snapshots(group)[0];
 
   const handOver = async (group: string, force: boolean): Promise<Obeyed> => {
     try {

@@ -97,7 +97,8 @@ export interface BusHost {
   readonly startedAt: string;
   readonly version: string;
   readonly groups: () => readonly BusGroup[];
-  readonly snapshots: () => readonly CarpEvent[];
+  /** Of all groups, or of this one alone: that of many takes its time. */
+  readonly snapshots: (group?: string) => readonly CarpEvent[];
   readonly status: () => HostStatus;
   /** Whom each group hears: costs little, other than `status`. */
   readonly peers: () => readonly GroupPeers[];
