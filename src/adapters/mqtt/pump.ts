@@ -7,7 +7,7 @@ import { type MqttFailure, mqttFailure } from './problem.ts';
 /** Unacknowledged messages at a time: enough for a distant broker, few enough that a hung one costs nothing. */
 const IN_FLIGHT_MAX = 64;
 
-/** Head and properties of a PUBLISH: more than any of ours has besides topic and payload. */
+/** Head and properties of a PUBLISH: more than any of ours has besides topic, payload and correlation data. */
 const PACKET_OVERHEAD = 128;
 
 /** CONNACK, MQTT 5, 3.2.2.3. */
@@ -50,7 +50,7 @@ export const pump = ({ client, version, outbox, news$, refused }: PumpOptions): 
     const send = (outgoing: Outgoing): void => {
       const { topic, payload, retain, qos } = outgoing;
       const properties = propertiesOf(outgoing);
-      if (Buffer.byteLength(payload) + PACKET_OVERHEAD + topic.length > largest) {
+      if (sizeOf(outgoing) > largest) {
         refused({ code: 'too-large', text: `${payload.length} characters are more than it takes` }, topic);
         return;
       }
@@ -76,6 +76,10 @@ export const pump = ({ client, version, outbox, news$, refused }: PumpOptions): 
       outbox.putBack([...underway]);
     };
   });
+
+/** In bytes, rather too many: a broker ends the connection of who sends it more than it takes. */
+const sizeOf = ({ topic, payload, properties }: Outgoing): number =>
+  PACKET_OVERHEAD + Buffer.byteLength(topic) + Buffer.byteLength(payload) + (properties?.correlationData?.length ?? 0);
 
 const propertiesOf = ({
   expirySeconds,
