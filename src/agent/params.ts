@@ -1,4 +1,5 @@
-import { Ajv2020, type SchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { createRequire } from 'node:module';
+import type { Ajv2020, SchemaObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import { metrics } from '../config/schema-mqtt.ts';
 import { CarpError, problemOf } from '../ports/error.ts';
@@ -95,16 +96,24 @@ const configure: SchemaObject = {
   additionalProperties: false,
 };
 
-// Checking these schemas themselves would take longer than compiling them.
-const ajv = new Ajv2020({ allErrors: false, validateSchema: false });
+const require = createRequire(import.meta.url);
+
+let ajv: Ajv2020 | undefined;
+/** Loads when the first parameters come, and at once. An agent of a file may run for months without any. */
+const compiler = (): Ajv2020 => {
+  const { Ajv2020 } = require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+  // Checking these schemas themselves would take longer than compiling them.
+  ajv ??= new Ajv2020({ allErrors: false, validateSchema: false });
+  return ajv;
+};
 
 /** Compiles a schema when it is needed for the first time: most are not in the life of an agent. */
 const checker = <Params>(schema: SchemaObject): ((params: unknown) => Params) => {
   let compiled: ValidateFunction<Params> | undefined;
   return (params) => {
-    compiled ??= ajv.compile<Params>(schema);
+    compiled ??= compiler().compile<Params>(schema);
     if (compiled(params)) return params;
-    const message = `these parameters are not valid: ${ajv.errorsText(compiled.errors, { dataVar: 'params' })}`;
+    const message = `these parameters are not valid: ${compiler().errorsText(compiled.errors, { dataVar: 'params' })}`;
     throw new ResponseError(ErrorCodes.InvalidParams, message, problemOf(new CarpError('CARP_CONFIG', message)));
   };
 };

@@ -3,7 +3,6 @@ import { connectSocket } from '../agent/client.ts';
 import type { RpcClient } from '../agent/rpc-client.ts';
 import { DEFAULT_SOCKET } from '../config/default-socket.ts';
 import { describe } from '../config/findings.ts';
-import { loadConfig } from '../config/load.ts';
 import { CarpError } from '../ports/error.ts';
 import { usageError } from './options.ts';
 
@@ -35,8 +34,8 @@ export interface SocketValues {
   readonly config?: string | undefined;
 }
 
-/** @throws CarpError CARP_CONFIG */
-export const socketPath = (command: string, { socket, config }: SocketValues): string => {
+/** @throws (rejects) CarpError CARP_CONFIG */
+export const socketPath = async (command: string, { socket, config }: SocketValues): Promise<string> => {
   if (socket !== undefined && config !== undefined) throw usageError(command, 'either --socket or --config, not both');
   return socket ?? (config === undefined ? DEFAULT_SOCKET : socketOf(command, config));
 };
@@ -50,7 +49,7 @@ export const withAgent = async <Result>(
   values: SocketValues,
   ask: (client: RpcClient) => Promise<Result>,
 ): Promise<Result> => {
-  const client = await connectSocket(socketPath(command, values));
+  const client = await connectSocket(await socketPath(command, values));
   try {
     return await ask(client);
   } finally {
@@ -62,7 +61,9 @@ export const withAgent = async <Result>(
 export const given = <Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } =>
   (value === undefined ? {} : { [key]: value }) as { readonly [K in Key]?: Value };
 
-const socketOf = (command: string, file: string): string => {
+const socketOf = async (command: string, file: string): Promise<string> => {
+  // To read YAML and to check it takes as long as all else: only who names a file waits for it.
+  const { loadConfig } = await import('../config/load.ts');
   const parsed = loadConfig(file);
   if (parsed.ok) return parsed.config.socket;
   throw new CarpError('CARP_CONFIG', [`${file} is not valid`, ...parsed.errors.map(describe)].join('\n  '), {

@@ -35,7 +35,7 @@ export const command: Command = {
       values.json ? [JSON.stringify(status)] : statusLines(status, { now: new Date(), history });
     // Also before watching: that there is no agent at all is told at once.
     const status = await withAgent('status', values, (client) => client.status());
-    if (values.watch) await watchStatus({ path: socketPath('status', values), text, json: values.json });
+    if (values.watch) await watchStatus({ path: await socketPath('status', values), text, json: values.json });
     else if (values.json) printJson(status);
     else for (const line of text(status)) print(line);
     return Exit.done;
