@@ -10,6 +10,9 @@ const url = { type: 'string', minLength: 1, maxLength: 2048 } as const;
 const file = { type: 'string', minLength: 1, maxLength: PATH_MAX } as const;
 const pem = { type: 'string', minLength: 1, maxLength: PEM_MAX } as const;
 
+/** Brokers end the connection of who publishes to a topic with control characters. */
+const sparkplugId = { type: 'string', pattern: '^[^+#/\\u0000-\\u001f\\u007f-\\u009f]{1,128}$' } as const;
+
 const tls = {
   type: 'object',
   title: 'TLS',
@@ -59,22 +62,19 @@ const sparkplug = {
   required: ['group'],
   properties: {
     group: {
-      type: 'string',
+      ...sparkplugId,
       title: 'Group id',
       description: 'The group id of Sparkplug: usually the plant.',
-      pattern: '^[^+#/\\u0000]{1,128}$',
     },
     edgeNode: {
-      type: 'string',
+      ...sparkplugId,
       title: 'Edge node id',
       description: 'Default: the name of this host.',
-      pattern: '^[^+#/\\u0000]{1,128}$',
     },
     primaryHost: {
-      type: 'string',
+      ...sparkplugId,
       title: 'Primary host',
       description: 'The host application that has to be online before anything is published.',
-      pattern: '^[^+#/\\u0000]{1,128}$',
     },
   },
 } as const;

@@ -130,7 +130,10 @@ const describeFault = (fault: DefinedError, root: unknown): Finding => {
       return error([...path, fault.params.i], 'is listed twice; remove one');
     case 'pattern':
       // Names of Sparkplug are the only ones with a pattern.
-      return error(path, `must be 1 to 128 characters without +, # and /, but is ${came(path, schema, fault.data)}`);
+      return error(
+        path,
+        `must be 1 to 128 characters without +, #, / and control characters, but is ${came(path, schema, fault.data)}`,
+      );
     default:
       return error(path, mismatch(path, schema, fault.data));
   }

@@ -377,8 +377,6 @@ test('a primary host is believed by the newest thing it said, and by nothing tha
   assert.equal(host.isOnline(), true, 'a will of a former connection');
   say({ online: false, timestamp: 100 });
   assert.equal(host.isOnline(), false);
-  host.forget();
-  assert.equal(host.isOnline(), undefined);
 });
 
 test('without the module there is no Sparkplug, a line that helps, and no harm', async () => {

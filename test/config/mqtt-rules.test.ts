@@ -66,8 +66,10 @@ describe('what may be one thing or a list', () => {
     [{ version: 3.1 }, /^mqtt\.version: must be one of auto, 3\.1\.1, 5, but is 3\.1$/],
     [
       { sparkplug: { group: 'a/b' } },
-      /^mqtt\.sparkplug\.group: must be 1 to 128 characters without \+, # and \/, but is "a\/b"$/,
+      /^mqtt\.sparkplug\.group: must be 1 to 128 characters without \+, #, \/ and control characters, but is "a\/b"$/,
     ],
+    // What a block of text in YAML ends with. Mosquitto would end each connection.
+    [{ sparkplug: { group: 'plant', primaryHost: 'scada\n' } }, /^mqtt\.sparkplug\.primaryHost: must be 1 to 128/],
   ] as const)
     test(`${JSON.stringify(settings).slice(0, 60)} is one mistake`, () => {
       assertError(mqtt(settings), expected);

@@ -4,8 +4,6 @@ export interface PrimaryHost {
   readonly isOnline: () => boolean | undefined;
   /** A message on its topic. */
   readonly hear: (payload: Uint8Array) => void;
-  /** Another connection, perhaps to another broker: what the former one said does not count. */
-  readonly forget: () => void;
 }
 
 const BYTES_MAX = 4096;
@@ -18,9 +16,6 @@ export const createPrimaryHost = (): PrimaryHost => {
     hear: (payload) => {
       const state = stateIn(payload);
       if (state !== undefined && (known === undefined || state.timestamp >= known.timestamp)) known = state;
-    },
-    forget: () => {
-      known = undefined;
     },
   };
 };
