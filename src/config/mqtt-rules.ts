@@ -1,4 +1,5 @@
 /** What the schema cannot say about `mqtt`. */
+import { isIPv6 } from 'node:net';
 import { parseEndpoint } from '../adapters/mqtt/endpoint.ts';
 import { error, type Finding, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
@@ -32,6 +33,11 @@ const urlRules = (text: string, path: Path): readonly Finding[] => {
   // The URL itself is not shown: people write passwords into it.
   if (endpoint === undefined)
     return [error(path, 'must be a URL such as mqtt://broker:1883, mqtts://, ws:// or wss://')];
+  // URL knows no zones (RFC 6874).
+  if (isIPv6(endpoint.host) && /^fe[89ab]/i.test(endpoint.host))
+    return [
+      error(path, 'has a link-local address, and a URL cannot tell its interface; use another address, or a name'),
+    ];
   return endpoint.password === undefined
     ? []
     : [warning(path, 'contains a password; it is safer in passwordFile, with the name in username')];

@@ -58,6 +58,8 @@ describe('what may be one thing or a list', () => {
     [{ url: ['mqtt://a', ''] }, /^mqtt\.url\[1\]: must not be empty; /],
     [{ url: `mqtt://${'a'.repeat(3000)}` }, /^mqtt\.url: is too long; at most 2048 characters are allowed$/],
     [{ url: Array.from({ length: 17 }, (_, i) => `mqtt://b${i}`) }, /^mqtt\.url: has too many entries; at most 16/],
+    [{ url: ['mqtt://a:0'] }, /^mqtt\.url\[0\]: must be a URL such as mqtt:\/\/broker:1883, /],
+    [{ url: 'mqtt://[fe80::1]' }, /^mqtt\.url: has a link-local address, .*; use another address, or a name$/],
     [{ commands: 5 }, /^mqtt\.commands: must be true or false, or a list of mode, .*, query, but is 5$/],
     [{ commands: 'mode' }, /^mqtt\.commands: must be true or false, or a list of mode, .*, query, but is "mode"$/],
     [{ commands: [] }, /^mqtt\.commands: must not be empty; /],
@@ -81,7 +83,7 @@ describe('what may be one thing or a list', () => {
 
   for (const settings of [
     { url: 'mqtt://broker' },
-    { url: ['mqtts://a.example', 'wss://[2001:db8::1]/mqtt'] },
+    { url: ['mqtts://a.example', 'wss://[2001:db8::1]/mqtt', 'mqtt://fe80.example'] },
     { commands: true },
     { commands: ['mode', 'query'] },
     { version: 5 },

@@ -20,7 +20,8 @@ export const parseEndpoint = (text: string): Endpoint | undefined => {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   const protocol = url.protocol.slice(0, -1);
-  if (!isProtocol(protocol) || url.hostname === '') return undefined;
+  // The client would take port 0 for none, and go to the usual one.
+  if (!isProtocol(protocol) || url.hostname === '' || url.port === '0') return undefined;
   const { hostname, port, pathname, search, username, password } = url;
   return {
     protocol,
