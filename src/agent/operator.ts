@@ -32,7 +32,7 @@ export interface Operator {
   readonly observe: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   /**
    * One mode, and no other, for one group. @throws (rejects) as `maintenance`; also if the group would stay in another
-   * mode, because its host or a group that moves with it is in that
+   * mode, because its host is in that, or a group that moves with it, and nothing of its own ends
    */
   readonly mode: (order: Omit<ModeOrder, 'node'> & { readonly node?: string }) => Promise<DemotionReceipt>;
   /** Another rank, until the agent ends or the group's settings change. @throws (rejects) as `demote` */
@@ -107,6 +107,7 @@ const switchMode = async (
   requireGroup(host, group);
   const wholeHost = maintenance.of(host.node).some((one) => one.group === undefined && modeOfEntry(one) === mode);
   if (!on && group !== undefined && wholeHost) throw inModeWith(group, mode, 'the whole host', `carp ${mode} off`);
+  if (!on && group !== undefined) refuseIfOnlyOthers(host, maintenance.of(host.node), group, mode);
   const changed = await maintenance.set({ node: host.node, group, mode, on });
   if (changed) log('info', `${TITLE[mode]} of ${group ?? 'the host'} is ${on ? 'on' : 'off'}`, { node: host.node });
   if (!host.isOn) return { node: host.node, changed, groups: [] };
@@ -124,6 +125,9 @@ const DOES = { maintenance: 'is in maintenance', observe: 'observes' } as const 
 const inModeWith = (group: string, mode: StoredMode, other: string, command: string): CarpError =>
   new CarpError('CARP_FAILED', `${group} ${DOES[mode]} with ${other}`, { remedy: `to end that: ${command}` });
 
+const inModeWithGroup = (group: string, mode: StoredMode, other: string): CarpError =>
+  inModeWith(group, mode, `${other}, of the same sync`, `carp ${mode} off ${shellWord(other)}`);
+
 /** Refuses a mode that the group would not have afterwards. @throws CarpError CARP_FAILED */
 const refuseOtherModes = (host: Hosted, entries: readonly MaintenanceEntry[], group: string, mode: Mode): void => {
   if (mode === 'observe') return;
@@ -133,7 +137,21 @@ const refuseOtherModes = (host: Hosted, entries: readonly MaintenanceEntry[], gr
   if (stronger === undefined) return;
   const of = modeOfEntry(stronger);
   if (stronger.group === undefined) throw inModeWith(group, of, 'the whole host', `carp ${of} off`);
-  throw inModeWith(group, of, `${stronger.group}, of the same sync`, `carp ${of} off ${shellWord(stronger.group)}`);
+  // Where each of two has an entry, one has to be the first that ends.
+  if (!entries.some((entry) => entry.group === group && modeOfEntry(entry) !== mode))
+    throw inModeWithGroup(group, of, stronger.group);
+};
+
+/** Refuses to end what a group is in with another one alone. @throws CarpError CARP_FAILED */
+const refuseIfOnlyOthers = (
+  host: Hosted,
+  entries: readonly MaintenanceEntry[],
+  group: string,
+  mode: StoredMode,
+): void => {
+  const found = entriesOf(entries, host.plan.config.groups, group).filter((entry) => modeOfEntry(entry) === mode);
+  const [other] = found.flatMap((entry) => entry.group ?? []);
+  if (other !== undefined && found.every((entry) => entry.group !== group)) throw inModeWithGroup(group, mode, other);
 };
 
 /** A group that cannot run now may be put into a mode, too: that counts as soon as it can. */

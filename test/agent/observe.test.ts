@@ -131,6 +131,30 @@ describe('carp observe', () => {
       message: 'office observes with plant, of the same sync',
       remedy: 'to end that: carp observe off plant',
     });
+    await assert.rejects(sim.answer(sim.agent.observe({ node: 'a', on: false, group: 'office' })), {
+      message: 'office observes with plant, of the same sync',
+      remedy: 'to end that: carp observe off plant',
+    });
+  });
+
+  test('where each group of a sync was told to observe, each can be told to end that', async (t) => {
+    const groups = [
+      groupText('plant', { sync: 'site' }),
+      groupText('office', { vhid: 11, addresses: [], sync: 'site' }),
+    ];
+    for (const end of ['observe', 'mode'] as const) {
+      const sim = simulatedAgent();
+      await sim.run(stateFolder(t), { a: groups });
+      const modes: string[] = [];
+      for (const mode of ['observe', 'normal'] as const)
+        for (const group of ['plant', 'office']) {
+          if (end === 'mode') await sim.outcome(sim.agent.mode({ node: 'a', group, mode }));
+          else await sim.outcome(sim.agent.observe({ node: 'a', group, on: mode === 'observe' }));
+          modes.push(sim.group('a', 'plant').mode ?? '', sim.group('a', 'office').mode ?? '');
+        }
+      assert.deepEqual(modes.join(' '), 'observe observe observe observe observe observe normal normal');
+      assert.equal(sim.group('a', 'office').demotion, 0);
+    }
   });
 
   test('when a group is removed that observes, those that moved with it take part again', async (t) => {
