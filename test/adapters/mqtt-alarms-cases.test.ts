@@ -115,6 +115,24 @@ test('an alarm that was raised is there again after the broker was away, and was
   assert.equal(report()?.active, true);
 });
 
+test('what a host said last before its broker was away is not said again when it is back', async () => {
+  const { first, pass, lan, report } = await pair();
+  lan.setFilter(() => false);
+  await pass(10_000);
+  assert.deepEqual([report()?.by, report()?.active], ['rpi1', true]);
+  first.setConnected(false);
+  await pass(8000);
+  lan.setFilter(() => true);
+  await pass(10_000);
+  assert.deepEqual([report()?.by, report()?.active], ['rpi2', false]);
+  first.setConnected(true);
+  for (let i = 0; i < 100; i += 1) {
+    await pass(50);
+    assert.equal(report()?.active, false);
+  }
+  assert.equal(report()?.by, 'rpi1');
+});
+
 test('alarms that cannot be judged any more are not shown for ever', async () => {
   const { first, pass, lan } = await pair();
   lan.setFilter(() => false);

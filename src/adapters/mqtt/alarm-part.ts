@@ -125,10 +125,7 @@ export const alarmPart: CreatePart = (context): Part => {
     const [first = scope.node] = lookout.watchersOf(group, now());
     // This host is online, whether the bus has told it yet or not.
     if (first < scope.node) {
-      if (state.written === undefined) return;
-      delete state.written;
-      state.writtenAt = Number.NEGATIVE_INFINITY;
-      voice.leave(topic);
+      resign(group, state);
       return;
     }
     const { alarms } = state.memory;
@@ -142,6 +139,20 @@ export const alarmPart: CreatePart = (context): Part => {
     state.written = content;
     state.writtenAt = now();
     voice.keep(topic, JSON.stringify(message), { expires: true, again: true });
+  };
+
+  /** Writes no more, and leaves what it has written. */
+  const resign = (group: string, state: Watched): void => {
+    if (state.written === undefined) return;
+    delete state.written;
+    state.writtenAt = Number.NEGATIVE_INFINITY;
+    voice.leave(groupTopic(scope, group, 'alarm'));
+  };
+
+  /** The next connection is not to begin with what was wrong before. Others may have written since. */
+  const lose = (): void => {
+    lookout.lost();
+    for (const [group, state] of watched) resign(group, state);
   };
 
   const say = (group: string, { type, code, suspicion: { what, remedy } }: AlarmChange): void => {
@@ -190,7 +201,7 @@ export const alarmPart: CreatePart = (context): Part => {
       if (now() - followedAt >= LOOK_MS) follow();
       if (!voice.connected()) {
         // Not when the next connection begins: what the broker had kept may have come by then.
-        if (begunAt !== undefined) lookout.lost();
+        if (begunAt !== undefined) lose();
         begunAt = undefined;
         if (now() - heardAt > staleMs) forget();
         return;
