@@ -105,8 +105,12 @@ export const answers = (port: number): Promise<boolean> =>
   });
 
 /** Speaks MQTT 3.1.1 only. */
-export const startAedes = async (): Promise<TestBroker & { readonly versions: readonly number[] }> => {
+export const startAedes = async (
+  subscriptions: 'allowed' | 'refused' | 'unanswered' = 'allowed',
+): Promise<TestBroker & { readonly versions: readonly number[] }> => {
   const broker = await Aedes.createBroker();
+  if (subscriptions === 'refused') broker.authorizeSubscribe = (_client, _subscription, done) => done(null, null);
+  if (subscriptions === 'unanswered') broker.authorizeSubscribe = () => undefined;
   const versions: number[] = [];
   broker.preConnect = (_client, packet, done) => {
     versions.push(packet.protocolVersion ?? 0);

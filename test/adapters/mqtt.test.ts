@@ -400,3 +400,12 @@ test('a snapshot that fails does not reach the engine', async () => {
   await until('it is said', () => warnings(host).length > 0);
   assert.match(warnings(host)[0] ?? '', /no snapshot today/);
 });
+
+for (const subscriptions of ['refused', 'unanswered'] as const)
+  test(`a host whose subscriptions are ${subscriptions} speaks all the same, and its status says that it hears nothing`, async () => {
+    const broker = await startAedes(subscriptions);
+    undo.push(() => broker.stop());
+    const { publisher } = publishTo(broker.url, { snapshots: () => [carpEvent({ role: 'BACKUP' })] });
+    await until('it to be told', () => publisher.status().connected && publisher.status().queued === 0);
+    await until('the reason', () => /does not let this host hear/.test(publisher.status().problem ?? ''));
+  });

@@ -1,5 +1,5 @@
 import type { IClientSubscribeOptions, IPublishPacket, MqttClient } from 'mqtt';
-import { interval, Observable } from 'rxjs';
+import { from, interval, map, Observable, race, timer } from 'rxjs';
 import type { MqttVersion } from './connection.ts';
 import { matches } from './filters.ts';
 import type { Incoming, Part } from './part.ts';
@@ -17,12 +17,16 @@ export interface HearOptions {
 /** How soon a part hears what it began to want within a connection: a group was added, or removed. */
 const FOLLOW_MS = 1000;
 
+/** A broker that does not answer for so long gives no answer. Nobody is to be silent because he hears nothing. */
+const ANSWER_MS = 5000;
+
 /** Filters in one SUBSCRIBE: some brokers of clouds take no more. */
 const BATCH = 8;
 
 /**
- * Subscribes for all parts. Cold; emits once when the broker has answered, hands on what comes until unsubscribed, and
- * subscribes to what a part wants to hear besides, and from what it no longer does.
+ * Subscribes for all parts. Cold; emits once when the broker has answered, or will not, and tells what it has refused
+ * then; hands on what comes until unsubscribed, and subscribes to what a part wants to hear besides, and from what it no
+ * longer does.
  */
 export const hear = ({ client, version, parts, hand, refused }: HearOptions): Observable<void> =>
   new Observable<void>((subscriber) => {
@@ -34,7 +38,7 @@ export const hear = ({ client, version, parts, hand, refused }: HearOptions): Ob
     client.on('message', listen);
 
     let heard: ReadonlySet<string> = new Set();
-    const follow = async (): Promise<void> => {
+    const follow = async (): Promise<readonly string[]> => {
       const wanted = wantedBy(parts, version);
       const filters = Object.keys(wanted);
       const more = filters.filter((filter) => !heard.has(filter));
@@ -42,11 +46,18 @@ export const hear = ({ client, version, parts, hand, refused }: HearOptions): Ob
       heard = new Set(filters);
       if (less.length > 0) client.unsubscribe(less);
       const denied = await Promise.all(batchesOf(more).map((batch) => subscribing(client, wanted, batch)));
-      if (!subscriber.closed && denied.flat().length > 0) refused(denied.flat());
+      return denied.flat();
     };
-    void follow().then(() => subscriber.next());
-    const later = interval(FOLLOW_MS).subscribe(() => void follow());
+    const tell = (denied: readonly string[]): void => {
+      if (!subscriber.closed && denied.length > 0) refused(denied);
+    };
+    const begun = race(from(follow()), timer(ANSWER_MS).pipe(map(() => [...heard]))).subscribe((denied) => {
+      subscriber.next();
+      tell(denied);
+    });
+    const later = interval(FOLLOW_MS).subscribe(() => void follow().then(tell));
     return () => {
+      begun.unsubscribe();
       later.unsubscribe();
       client.off('message', listen);
     };

@@ -84,7 +84,7 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
   let said: string | undefined;
   let shortSessions = 0;
   let isOneOfTwo = false;
-  /** Whether the broker has answered the subscriptions of this connection. */
+  /** Whether the broker has answered the subscriptions of this connection, or had time enough to. */
   let isAnswered = false;
   let unanswered = 0;
   let isDeaf = false;
