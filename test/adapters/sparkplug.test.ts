@@ -265,13 +265,19 @@ describe('an order of a host application', { skip: needsSparkplug }, () => {
     assert.deepEqual(plant.orders.slice(2), ['plant normal']);
   });
 
-  test('does not end what is no maintenance', async () => {
+  test('does not end what is no maintenance, neither by its end nor by its begin', async () => {
     const plant = new Plant('plant');
     plant.modes.set('plant', 'observe');
-    const desk = createMaintenanceDesk(plant.host, () => undefined);
+    const refused: string[] = [];
+    const desk = createMaintenanceDesk(plant.host, (group, error) =>
+      refused.push(`${group}: ${problemOf(error).message}`),
+    );
     desk.wish('plant', false);
     desk.work(0);
-    assert.deepEqual(plant.orders, []);
+    assert.deepEqual([plant.orders, refused], [[], []]);
+    desk.wish('plant', true);
+    desk.work(1);
+    assert.deepEqual([plant.orders, refused], [[], ['plant: it only observes']]);
   });
 
   test('that is refused is told, and the next one is tried', async () => {

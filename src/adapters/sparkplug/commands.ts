@@ -1,3 +1,4 @@
+import { CarpError } from '../../ports/error.ts';
 import type { BusHost } from '../mqtt/part.ts';
 import { MAINTENANCE, REBIRTH } from './metrics.ts';
 import type { PayloadCodec } from './payload.ts';
@@ -38,6 +39,8 @@ const metricsIn = (
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
+const OBSERVES = new CarpError('CARP_FAILED', 'it only observes', { remedy: 'end that first: carp observe off' });
+
 /** How soon a group may be brought into another mode again. */
 const APART_MS = 1000;
 
@@ -49,7 +52,8 @@ export interface MaintenanceDesk {
 
 /**
  * Brings groups into maintenance and back: of many orders the last, one at a time for each group and one a second, so that
- * nobody makes a host write its state more often than that. Who observes goes on observing when maintenance ends.
+ * nobody makes a host write its state more often than that. Who observes goes on observing, whatever is ordered: in
+ * maintenance a group is still the last resort.
  *
  * @param failed - told what was refused, and why
  */
@@ -66,7 +70,12 @@ export const createMaintenanceDesk = (
       for (const [group, on] of wishes) {
         if (busy.has(group) || now - (workedAt.get(group) ?? Number.NEGATIVE_INFINITY) < APART_MS) continue;
         wishes.delete(group);
-        if ((modeOf(group) === 'maintenance') === on) continue;
+        const mode = modeOf(group);
+        if ((mode === 'maintenance') === on) continue;
+        if (mode === 'observe') {
+          failed(group, OBSERVES);
+          continue;
+        }
         busy.add(group);
         workedAt.set(group, now);
         operator
