@@ -72,12 +72,12 @@ export const createMaintenanceDesk = (
         wishes.delete(group);
         const mode = modeOf(group);
         if ((mode === 'maintenance') === on) continue;
+        workedAt.set(group, now);
         if (mode === 'observe') {
           failed(group, OBSERVES);
           continue;
         }
         busy.add(group);
-        workedAt.set(group, now);
         operator
           .setMode(group, on ? 'maintenance' : 'normal')
           .catch((error: unknown) => failed(group, error))
