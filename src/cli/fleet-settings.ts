@@ -49,7 +49,9 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 
 /** A text about a connection, with options of `carp fleet` in the place of settings. */
 export const settingsAsOptions = (text: string): string =>
-  text.replace(/\bmqtt(?:\.[a-zA-Z]+)+/g, (setting) => OPTION_OF[setting] ?? setting);
+  text
+    .replace(/\bmqtt(?:\.[a-zA-Z]+)+/g, (setting) => OPTION_OF[setting] ?? setting)
+    .replace('set it where the agent is started', 'export it first');
 
 /**
  * @param url - what the user named; missing: that of the configuration file

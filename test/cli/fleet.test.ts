@@ -148,6 +148,8 @@ groups: [{ name: plant, interface: lan, vhid: 10, pass: x, transport: memory }]
     assert.doesNotMatch(inUrl.stderr + inUrl.stdout, /secret/);
     const missing = await fleet(...login, '--password-file', join(folder, 'missing'));
     assert.equal(missing.code, 1);
+    const unset = await fleet(...login, '--password-env', 'CARP_TEST_NONE');
+    assert.match(unset.stderr, /variable CARP_TEST_NONE \(--password-env\) is not set: export it first$/m);
     assert.match(missing.stderr, /cannot read --password-file \(.*missing\): there is no such file/);
   });
 
