@@ -170,6 +170,12 @@ export class Hosted {
     return this.#running !== undefined;
   }
 
+  /** Nothing is to be stored that would be refused afterwards. @throws CarpError CARP_FAILED: this host stops */
+  refuseWhenEnding(): void {
+    if (this.#ending !== undefined)
+      throw new CarpError('CARP_FAILED', `${this.node} is about to stop`, { remedy: 'try again when it runs' });
+  }
+
   /**
    * Changes what demotes this host, and resolves when the farewells are over that come of it.
    * @throws (rejects) CarpError CARP_FAILED while the host is switched off, and what `change` throws

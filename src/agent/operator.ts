@@ -75,6 +75,7 @@ export const createOperator = ({ hostOf, maintenance, log }: OperatorOptions): O
   mode: async ({ node, group, mode }) => {
     const host = hostOf(node);
     requireGroup(host, group);
+    host.refuseWhenEnding();
     refuseOtherModes(host, maintenance.of(host.node), group, mode);
     const changed = await maintenance.put({ node: host.node, group, mode });
     if (changed) log('info', `the mode of ${group} is ${mode}`, { node: host.node, group });
@@ -105,6 +106,7 @@ const switchMode = async (
 ): Promise<DemotionReceipt> => {
   const host = hostOf(node);
   requireGroup(host, group);
+  host.refuseWhenEnding();
   const wholeHost = maintenance.of(host.node).some((one) => one.group === undefined && modeOfEntry(one) === mode);
   if (!on && group !== undefined && wholeHost) throw inModeWith(group, mode, 'the whole host', `carp ${mode} off`);
   if (!on && group !== undefined) refuseIfOnlyOthers(host, maintenance.of(host.node), group, mode);

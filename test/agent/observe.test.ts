@@ -262,6 +262,17 @@ describe('over the bus', () => {
     await assert.rejects(sim.answer(bus.operator.setMode('no', 'normal')), { code: 'CARP_NO_GROUP' });
   });
 
+  test('a host that stops stores no mode that it says it refuses', async (t) => {
+    const { sim, bus } = await onTheBus(t);
+    const stopped = sim.agent.stop();
+    await assert.rejects(sim.answer(bus.operator.setMode('plant', 'observe')), {
+      code: 'CARP_FAILED',
+      message: 'a is about to stop',
+    });
+    assert.equal(bus.modeOf('plant'), 'normal');
+    await sim.answer(stopped);
+  });
+
   test('what one group says is what it says among all, whether it runs or not', async (t) => {
     const { sim, bus } = await onTheBus(t);
     assert.deepEqual(bus.snapshots('plant'), bus.snapshots());
