@@ -23,9 +23,12 @@ const of = (parsed: ipaddr.IPv4 | ipaddr.IPv6): IpAddress => ({
   text: parsed.kind() === 'ipv4' ? parsed.toString() : (parsed as ipaddr.IPv6).toRFC5952String(),
 });
 
+/** Seen before it is asked: for whatever is no IPv4 address the library throws and catches an error, which takes long. */
+const FOUR_PARTS = /^\d+(\.\d+){3}$/;
+
 /** Reads an address as people write it; `undefined` if it is none. The zone of an IPv6 address (`%eth0`) is dropped. */
 export const parseAddress = (text: string): IpAddress | undefined => {
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return of(ipaddr.IPv4.parse(text));
+  if (FOUR_PARTS.test(text) && ipaddr.IPv4.isValidFourPartDecimal(text)) return of(ipaddr.IPv4.parse(text));
   const [, bare = ''] = /^([^%]+)(?:%[^%]+)?$/.exec(text) ?? [];
   return bare.includes(':') && ipaddr.IPv6.isValid(bare) ? of(ipaddr.IPv6.parse(bare)) : undefined;
 };
