@@ -42,9 +42,9 @@ export const lazyPublisher = (load: () => Promise<CreatePublisher>, options: Pub
   return {
     status: () => publisher?.status?.(),
     // Before it has loaded there is no connection that could tell anything.
-    close: async () => {
+    close: async (how) => {
       end();
-      await publisher?.close();
+      await publisher?.close(how);
     },
     kill: () => {
       end();

@@ -17,8 +17,8 @@ export const loadPublishers = async (): Promise<CreatePublisher> => {
 /** @param main - whose status is that of both */
 export const together = (main: Publisher, ...others: readonly Publisher[]): Publisher => ({
   status: () => main.status?.(),
-  close: async () => {
-    await Promise.all([main, ...others].map((publisher) => publisher.close()));
+  close: async (how) => {
+    await Promise.all([main, ...others].map((publisher) => publisher.close(how)));
   },
   kill: () => {
     for (const publisher of [main, ...others]) publisher.kill();

@@ -8,8 +8,13 @@ import type { Log } from '../ports/log.ts';
 export interface Publisher {
   /** Missing: it cannot tell yet. */
   readonly status?: () => BusStatus | undefined;
-  readonly close: () => Promise<void>;
+  readonly close: (how?: Closing) => Promise<void>;
   readonly kill: () => void;
+}
+
+export interface Closing {
+  /** Nobody speaks there any more: nothing is to be left. */
+  readonly takeBack: boolean;
 }
 
 export interface PublisherOptions {
@@ -32,6 +37,7 @@ export class Publishing {
   readonly #options: PublishingOptions;
   #publisher: Publisher | undefined;
   #settings = '';
+  #base: string | undefined;
   #closed = false;
 
   constructor(options: PublishingOptions) {
@@ -49,12 +55,14 @@ export class Publishing {
     if (this.#publisher !== undefined && wanted === this.#settings) return;
     const former = this.#publisher;
     this.#publisher = undefined;
-    await former?.close();
+    // Under another base, or without MQTT, nobody would ever put right what is left.
+    await former?.close({ takeBack: settings?.base !== this.#base });
     if (settings === undefined || this.#closed || this.#publisher !== undefined) return;
     const { createPublisher, ...rest } = this.#options;
     try {
       this.#publisher = createPublisher({ ...rest, settings, state });
       this.#settings = wanted;
+      this.#base = settings.base;
     } catch (error) {
       // Telling others is never worth more than the addresses.
       rest.log('error', `mqtt of ${rest.host.node} is off: ${problemOf(error).message}`);

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
+import mqtt from 'mqtt';
 import { Subject } from 'rxjs';
 import type { BusHost } from '../../src/adapters/mqtt/part.ts';
 import { createMqttPublisher, type MqttPublisher } from '../../src/adapters/mqtt/publisher.ts';
@@ -339,6 +340,25 @@ describe('Mosquitto', { skip: needsMosquitto }, () => {
     await until('what is left is heard', () => late.last(STATUS) === 'offline' && late.last(ROLE_OF_LAB) !== undefined);
     assert.equal(late.last(ROLE_OF_LAB), 'STOPPED');
     assert.deepEqual([late.last(ROLE), late.last(STATE)], [undefined, undefined]);
+  });
+
+  test('a publisher that takes everything back leaves nothing on the broker', async () => {
+    const broker = using(await startMosquitto(), (it) => it.stop());
+    const ears = await listener(broker.url);
+    const { publisher, events$ } = publishTo(broker.url, { homeAssistant: true });
+    events$.next(carpEvent());
+    await until('the event is heard', () => ears.last(EVENT) !== undefined);
+    await publisher.close({ takeBack: true });
+    await until('the status is taken back', () => ears.last(STATUS) === '');
+    const late = await listener(broker.url);
+    const marker = await mqtt.connectAsync(broker.url);
+    await marker.publishAsync('marker', 'last', { qos: 1 });
+    await marker.endAsync();
+    await until('what comes after the retained is heard', () => late.last('marker') === 'last');
+    assert.deepEqual(
+      late.heard.map(({ topic }) => topic),
+      ['marker'],
+    );
   });
 
   test('a state that changed without a change of role is published before long', async () => {

@@ -150,6 +150,15 @@ test('a publisher that cannot be made is a log line, and nothing else', async ()
   assert.match(logged.join('\n'), /mqtt of a is off: no such scheme/);
 });
 
+test('what was said under another base, or before MQTT was switched off, is taken back', async () => {
+  const { agent, published } = stage();
+  const to = (base: string) => configOf('a', [groupText('plant')], { mqtt: { url: 'mqtt://127.0.0.1:1', base } });
+  await agent.configure({ state, hosts: [to('carp')] });
+  await agent.configure({ state, hosts: [to('site')] });
+  await agent.configure({ state, hosts: [configOf('a', [groupText('plant')])] });
+  assert.deepEqual(published, ['close mqtt://127.0.0.1:1 and take back', 'close mqtt://127.0.0.1:1 and take back']);
+});
+
 test('another broker replaces the connection to the former one, and leaves the groups alone', async () => {
   const { agent, published } = stage();
   const to = (port: number) =>

@@ -194,7 +194,8 @@ export const stage = (more: Partial<AgentOptions> = {}): Stage => {
       return host;
     },
     createPublisher: ({ settings }) => ({
-      close: async () => void published.push(`close ${settings.url}`),
+      close: async (how) =>
+        void published.push(`close ${settings.url}${how?.takeBack === true ? ' and take back' : ''}`),
       kill: () => void published.push(`kill ${settings.url}`),
     }),
     ...more,

@@ -48,8 +48,8 @@ export interface MqttPublisherOptions {
 
 export interface MqttPublisher {
   readonly status: () => BusStatus;
-  /** Tells what is still to be told, then `offline`, and ends; within 1 s, whatever the broker does. Never rejects. */
-  readonly close: () => Promise<void>;
+  /** Tells what is still to be told, then `offline` (or, to take everything back, clears all of it), and ends; within 1 s, whatever the broker does. Never rejects. */
+  readonly close: (how?: { readonly takeBack: boolean }) => Promise<void>;
   /** Cuts the connection as a power failure does: the broker publishes the will. For simulated hosts. */
   readonly kill: () => void;
 }
@@ -265,13 +265,16 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
     for (const one of [...subscriptions, sessions]) one.unsubscribe();
   };
 
-  const leave = async (): Promise<void> => {
+  const leave = async (takeBack: boolean): Promise<void> => {
     for (const one of subscriptions) one.unsubscribe();
     if (client !== undefined) {
       const left = firstValueFrom(race(ended, timer(CLOSE_MS)).pipe(take(1)));
       each(parts, (part) => part.end?.());
       if (aside) client.end();
-      else outbox.end(status, 'offline');
+      else {
+        if (takeBack) for (const topic of outbox.kept()) outbox.clear(topic);
+        outbox.end(status, takeBack ? '' : 'offline');
+      }
       await left;
     }
     sayDropped();
@@ -287,8 +290,8 @@ export const createMqttPublisher = (options: MqttPublisherOptions): MqttPublishe
       dropped: outbox.dropped(),
       troubles: [...troubles.values()].flat(),
     }),
-    close: () => {
-      closing ??= Promise.resolve().then(leave);
+    close: ({ takeBack } = { takeBack: false }) => {
+      closing ??= Promise.resolve().then(() => leave(takeBack));
       return closing;
     },
     kill,
