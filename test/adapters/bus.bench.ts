@@ -1,7 +1,7 @@
 /**
  * How long a change of role takes from the agent's decision to a subscriber of a Mosquitto on loopback: `npm run bench`.
- * One group at first, which two simulated hosts hand to each other; then 255 groups that all move at once. Agent, broker
- * and subscriber are three processes on one clock; both hosts share one process, which real ones do not.
+ * One group at first, which two simulated hosts hand to each other; then 255 groups that all move at once, because the
+ * host that is MASTER of all of them loses its power. Agent, broker and subscriber are three processes on one clock.
  *
  * Once with Mosquitto as it comes, and once with `set_tcp_nodelay true`: without it Nagle's algorithm of the broker waits
  * for what delays acknowledgements in TCP, up to 40 ms each time.
@@ -132,15 +132,15 @@ const manyGroups = async ({ name, lines }: Setting): Promise<void> => {
     const before = heard.length;
     const gained = (): readonly HeardEvent[] =>
       heard.slice(before).filter(({ event }) => event.node === next && event.role === 'MASTER');
-    await hosts.supervisor.demote({ node: old ?? '', reason: 'bench', weight: 240 });
+    await hosts.supervisor.simulate({ node: old ?? '', action: 'crash' });
     await until('all groups to move', WAIT_MS, () => gained().length >= GROUPS);
     const moved = gained().map(({ event }) => Date.parse(event.at));
     const first = Math.min(...moved);
     all.push(Math.max(...gained().map(({ at }) => at)) - first);
     spans.push(Math.max(...moved) - first);
     delays.push(...gained().map(delayOf));
+    await hosts.supervisor.simulate({ node: old ?? '', action: 'revive' });
     await until('the other half', WAIT_MS, () => roles(old ?? '', 'BACKUP'));
-    await hosts.supervisor.restore({ node: old ?? '', reason: 'bench' });
   }
   const worst = Math.max(...all);
   console.log(

@@ -138,7 +138,7 @@ export const alarmPart: CreatePart = (context): Part => {
     const message: AlarmReport = { active, alarms, group, by: scope.node, at: wallClock().toISOString() };
     state.written = content;
     state.writtenAt = now();
-    voice.keep(topic, JSON.stringify(message), { expires: true, again: true });
+    voice.keep(topic, JSON.stringify(message), { lane: 'background', expires: true, again: true });
   };
 
   /** Writes no more, and leaves what it has written. */
@@ -184,6 +184,7 @@ export const alarmPart: CreatePart = (context): Part => {
 
   follow();
   return {
+    qos: 0,
     get filters() {
       return filters;
     },

@@ -1,7 +1,7 @@
 import type { IClientSubscribeOptions, IPublishPacket, MqttClient } from 'mqtt';
 import { from, interval, map, Observable, race, timer } from 'rxjs';
 import type { MqttVersion } from './connection.ts';
-import { matches } from './filters.ts';
+import { matchesLevels } from './filters.ts';
 import type { Incoming, Part } from './part.ts';
 
 export interface HearOptions {
@@ -32,8 +32,10 @@ export const hear = ({ client, version, parts, hand, refused }: HearOptions): Ob
   new Observable<void>((subscriber) => {
     const listen = (topic: string, payload: Buffer, packet: IPublishPacket): void => {
       const message = incoming(topic, payload, packet);
+      const levels = topic.split('/');
       for (const part of parts)
-        if (part.heard !== undefined && part.filters.some((filter) => matches(filter, topic))) hand(part, message);
+        if (part.heard !== undefined && part.filters.some((filter) => matchesLevels(filter, levels)))
+          hand(part, message);
     };
     client.on('message', listen);
 
@@ -77,15 +79,16 @@ const subscribing = (client: MqttClient, wanted: Wanted, filters: readonly strin
     });
   });
 
-type Wanted = Record<string, Pick<IClientSubscribeOptions, 'qos' | 'nl' | 'rap'> & { readonly qos: 1 }>;
+type Wanted = Record<string, Pick<IClientSubscribeOptions, 'qos' | 'nl' | 'rap'> & { readonly qos: 0 | 1 }>;
 
 const wantedBy = (parts: readonly Part[], version: MqttVersion): Wanted => {
   const wanted: Wanted = {};
-  for (const { filters, noLocal, asPublished } of parts)
+  for (const { filters, noLocal, asPublished, qos = 1 } of parts)
     for (const filter of filters) {
-      const isLocal = noLocal !== true || (wanted[filter] !== undefined && wanted[filter].nl !== true);
+      const other = wanted[filter];
+      const isLocal = noLocal !== true || (other !== undefined && other.nl !== true);
       const options = { ...(isLocal ? {} : { nl: true }), ...(asPublished === true ? { rap: true } : {}) };
-      wanted[filter] = version === 5 ? { qos: 1, ...options } : { qos: 1 };
+      wanted[filter] = { qos: other?.qos === 1 ? 1 : qos, ...(version === 5 ? options : {}) };
     }
   return wanted;
 };

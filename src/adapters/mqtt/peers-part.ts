@@ -36,7 +36,7 @@ export const peersPart: CreatePart = ({ host, voice, scope, settings, now, wallC
         const isNews = told.get(topic)?.news !== news;
         if (!isNews && !isRefresh) continue;
         told.set(topic, { group, news });
-        voice.keep(topic, JSON.stringify(reportOf(peer, at)), { expires: true });
+        voice.keep(topic, JSON.stringify(reportOf(peer, at)), { lane: 'background', expires: true });
       }
     }
     groupCount = groups.size;
