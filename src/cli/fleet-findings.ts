@@ -1,5 +1,5 @@
-import type { HeardAlarm } from '../adapters/mqtt/bus-payloads.ts';
-import type { BusGroupView } from '../adapters/mqtt/bus-view-types.ts';
+import type { HeardAlarm } from '../adapters/mqtt/view/bus-payloads.ts';
+import type { BusGroupView } from '../adapters/mqtt/view/bus-view-types.ts';
 import type { FleetFinding, FleetMember } from './fleet-group.ts';
 
 interface Evidence {

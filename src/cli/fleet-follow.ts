@@ -18,9 +18,9 @@ import {
   throwError,
   timer,
 } from 'rxjs';
-import { BusView } from '../adapters/mqtt/bus-view.ts';
-import type { BusNews } from '../adapters/mqtt/bus-view-feed.ts';
 import type { MqttSettings } from '../adapters/mqtt/settings.ts';
+import { BusView } from '../adapters/mqtt/view/bus-view.ts';
+import type { BusNews } from '../adapters/mqtt/view/bus-view-feed.ts';
 import { CarpError } from '../ports/error.ts';
 import type { FleetGroup } from './fleet-group.ts';
 import { fleetGroups } from './fleet-report.ts';

@@ -1,4 +1,4 @@
-import type { NodeStatus } from '../adapters/mqtt/bus-payloads.ts';
+import type { NodeStatus } from '../adapters/mqtt/view/bus-payloads.ts';
 import type { PublicRole } from '../engine/status.ts';
 
 export interface FleetMember {

@@ -1,7 +1,7 @@
 /** What the bus says about each group, put in order, and what is wrong with it as far as that can be seen from here. */
-import type { HeardAlarm, HeardStats } from '../adapters/mqtt/bus-payloads.ts';
-import type { BusView } from '../adapters/mqtt/bus-view.ts';
-import type { BusGroupView, BusMember } from '../adapters/mqtt/bus-view-types.ts';
+import type { HeardAlarm, HeardStats } from '../adapters/mqtt/view/bus-payloads.ts';
+import type { BusView } from '../adapters/mqtt/view/bus-view.ts';
+import type { BusGroupView, BusMember } from '../adapters/mqtt/view/bus-view-types.ts';
 import { findingsOf } from './fleet-findings.ts';
 import type { FleetGroup, FleetMaster, FleetMember } from './fleet-group.ts';
 

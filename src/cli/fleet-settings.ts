@@ -1,7 +1,7 @@
 /** Which broker `carp fleet` listens to, and as whom. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseEndpoint } from '../adapters/mqtt/endpoint.ts';
+import { parseEndpoint } from '../adapters/mqtt/connection/endpoint.ts';
 import type { MqttSettings, MqttTlsSettings } from '../adapters/mqtt/settings.ts';
 import { describe } from '../config/findings.ts';
 import { loadConfig } from '../config/load.ts';

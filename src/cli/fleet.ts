@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { firstValueFrom, map } from 'rxjs';
-import { type BusNews, busFeed } from '../adapters/mqtt/bus-view-feed.ts';
-import { busFilters } from '../adapters/mqtt/bus-view-filters.ts';
+import { type BusNews, busFeed } from '../adapters/mqtt/view/bus-view-feed.ts';
+import { busFilters } from '../adapters/mqtt/view/bus-view-filters.ts';
 import { type FleetPicture, followFleet } from './fleet-follow.ts';
 import { BROKER_OPTIONS, brokerSettings, DEFAULT_CONFIG, settingsAsOptions } from './fleet-settings.ts';
 import { groupLines, summaryLine } from './fleet-text.ts';

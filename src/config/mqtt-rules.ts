@@ -1,6 +1,6 @@
 /** What the schema cannot say about `mqtt`. */
 import { isIPv6 } from 'node:net';
-import { parseEndpoint } from '../adapters/mqtt/endpoint.ts';
+import { parseEndpoint } from '../adapters/mqtt/connection/endpoint.ts';
 import { error, type Finding, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
 import { nameProblem } from './name-rules.ts';

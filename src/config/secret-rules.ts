@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isAbsolute, resolve } from 'node:path';
-import { parseEndpoint } from '../adapters/mqtt/endpoint.ts';
-import { PASSWORD_BYTES_MAX, passwordIn } from '../adapters/mqtt/login.ts';
+import { parseEndpoint } from '../adapters/mqtt/connection/endpoint.ts';
+import { PASSWORD_BYTES_MAX, passwordIn } from '../adapters/mqtt/connection/login.ts';
 import { CarpError } from '../ports/error.ts';
 import { error, type Finding, type Path, warning } from './findings.ts';
 import type { Loose } from './loose.ts';

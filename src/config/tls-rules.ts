@@ -1,6 +1,12 @@
 /** Rules for `mqtt.tls`: which settings go together, and whether the files are what they are to be. */
 import { isIP } from 'node:net';
-import { checkPem, describeCertificate, PEM_BYTES_MAX, type PemPart, type PemTexts } from '../adapters/mqtt/pem.ts';
+import {
+  checkPem,
+  describeCertificate,
+  PEM_BYTES_MAX,
+  type PemPart,
+  type PemTexts,
+} from '../adapters/mqtt/connection/pem.ts';
 import { error, type Finding, type Path, show, warning } from './findings.ts';
 import type { Loose } from './loose.ts';
 import { absolute, publicFile, type Surroundings } from './secret-rules.ts';

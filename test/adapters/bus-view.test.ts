@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { BusView } from '../../src/adapters/mqtt/bus-view.ts';
-import { busFilters } from '../../src/adapters/mqtt/bus-view-filters.ts';
-import { BUS_BOUNDS } from '../../src/adapters/mqtt/bus-view-types.ts';
 import { addressTopic, groupTopic, memberTopic, nodeTopic, placeOf } from '../../src/adapters/mqtt/topics.ts';
+import { BusView } from '../../src/adapters/mqtt/view/bus-view.ts';
+import { busFilters } from '../../src/adapters/mqtt/view/bus-view-filters.ts';
+import { BUS_BOUNDS } from '../../src/adapters/mqtt/view/bus-view-types.ts';
 
 const scope = { base: 'carp', node: 'a' };
 const AT = '2026-11-22T12:00:00.123Z';

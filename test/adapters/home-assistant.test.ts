@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { aimOf, readOrder } from '../../src/adapters/mqtt/commands-order.ts';
-import { homeAssistantPart } from '../../src/adapters/mqtt/home-assistant.ts';
-import { deviceConfig } from '../../src/adapters/mqtt/home-assistant-device.ts';
-import { deviceId } from '../../src/adapters/mqtt/home-assistant-names.ts';
+import { aimOf, readOrder } from '../../src/adapters/mqtt/commands/commands-order.ts';
+import { homeAssistantPart } from '../../src/adapters/mqtt/home-assistant/home-assistant.ts';
+import { deviceConfig } from '../../src/adapters/mqtt/home-assistant/home-assistant-device.ts';
+import { deviceId } from '../../src/adapters/mqtt/home-assistant/home-assistant-names.ts';
 import { Outbox } from '../../src/adapters/mqtt/outbox.ts';
 import type { BusGroup, BusHost, Part } from '../../src/adapters/mqtt/part.ts';
 import type { AlarmReport, MasterClaim } from '../../src/adapters/mqtt/payloads.ts';

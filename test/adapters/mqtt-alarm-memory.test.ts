@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AlarmMemory } from '../../src/adapters/mqtt/alarm-memory.ts';
-import { listed, type Suspicion } from '../../src/adapters/mqtt/alarm-suspicion.ts';
-import { readAlarm } from '../../src/adapters/mqtt/bus-payloads.ts';
+import { AlarmMemory } from '../../src/adapters/mqtt/alarms/alarm-memory.ts';
+import { listed, type Suspicion } from '../../src/adapters/mqtt/alarms/alarm-suspicion.ts';
 import type { AlarmReport } from '../../src/adapters/mqtt/payloads.ts';
+import { readAlarm } from '../../src/adapters/mqtt/view/bus-payloads.ts';
 
 const suspicion = (more: Partial<Suspicion> = {}): Suspicion => ({
   code: 'two-masters',

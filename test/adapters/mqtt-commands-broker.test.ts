@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import mqtt, { type IClientPublishOptions, type IPublishPacket } from 'mqtt';
-import type { CommandResult } from '../../src/adapters/mqtt/commands-reply.ts';
+import type { CommandResult } from '../../src/adapters/mqtt/commands/commands-reply.ts';
 import { LATENESS_BOUNDS_MS } from '../../src/engine/lateness.ts';
 import type { GroupStatus } from '../../src/engine/status.ts';
 import { memoryGroup, mqttOf, SimulatedHosts } from '../support/broker-hosts.ts';

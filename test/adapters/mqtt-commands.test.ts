@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { commandsPart, OBEYED, WAITING_MAX } from '../../src/adapters/mqtt/commands.ts';
-import { PAYLOAD_BYTES_MAX, readOrder } from '../../src/adapters/mqtt/commands-order.ts';
-import type { CommandResult } from '../../src/adapters/mqtt/commands-reply.ts';
+import { commandsPart, OBEYED, WAITING_MAX } from '../../src/adapters/mqtt/commands/commands.ts';
+import { PAYLOAD_BYTES_MAX, readOrder } from '../../src/adapters/mqtt/commands/commands-order.ts';
+import type { CommandResult } from '../../src/adapters/mqtt/commands/commands-reply.ts';
 import { Outbox } from '../../src/adapters/mqtt/outbox.ts';
 import type { Announcement, BusGroup, BusHost, Incoming, Mode, Part, Voice } from '../../src/adapters/mqtt/part.ts';
 import { MQTT_COMMANDS, type MqttSettings } from '../../src/adapters/mqtt/settings.ts';

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Brokers, createBrokers, LASTED_MS, LONGEST_MS, STEP_MS } from '../../src/adapters/mqtt/brokers.ts';
-import type { MqttFailure } from '../../src/adapters/mqtt/problem.ts';
+import {
+  type Brokers,
+  createBrokers,
+  LASTED_MS,
+  LONGEST_MS,
+  STEP_MS,
+} from '../../src/adapters/mqtt/connection/brokers.ts';
+import type { MqttFailure } from '../../src/adapters/mqtt/connection/problem.ts';
 import { randomFrom } from '../support/random.ts';
 
 const [A, B, C] = ['mqtts://a', 'mqtts://b', 'mqtts://c'] as const;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Instances } from '../../src/adapters/mqtt/alarm-instances.ts';
+import { Instances } from '../../src/adapters/mqtt/alarms/alarm-instances.ts';
 
 const SILENCE_MS = 30_000;
 const STEP_MS = 3000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lookout } from '../../src/adapters/mqtt/alarm-lookout.ts';
+import { Lookout } from '../../src/adapters/mqtt/alarms/alarm-lookout.ts';
 
 const AT = '2026-11-22T12:00:00.123Z';
 const HOSTS = 250;

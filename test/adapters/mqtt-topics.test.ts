@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { brokerName, mqttClientId } from '../../src/adapters/mqtt/connection.ts';
-import { isVersionRefused, mqttFailure } from '../../src/adapters/mqtt/problem.ts';
+import { brokerName, mqttClientId } from '../../src/adapters/mqtt/connection/connection.ts';
+import { isVersionRefused, mqttFailure } from '../../src/adapters/mqtt/connection/problem.ts';
 import {
   addressTopic,
   groupTopic,

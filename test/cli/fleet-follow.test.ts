@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { concat, NEVER, type Observable, of, timer } from 'rxjs';
 import { delayWhen, map } from 'rxjs/operators';
 import { TestScheduler } from 'rxjs/testing';
-import type { BusNews } from '../../src/adapters/mqtt/bus-view-feed.ts';
+import type { BusNews } from '../../src/adapters/mqtt/view/bus-view-feed.ts';
 import { type FleetPicture, followFleet } from '../../src/cli/fleet-follow.ts';
 import { mqttSettings } from '../support/mqtt-settings.ts';
 import { healthy, member, type Said } from './fleet-bus.ts';

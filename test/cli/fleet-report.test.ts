@@ -1,8 +1,8 @@
 /** What `carp fleet` makes of what hosts say: no broker, no clock. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { BusView } from '../../src/adapters/mqtt/bus-view.ts';
 import { memberTopic } from '../../src/adapters/mqtt/topics.ts';
+import { BusView } from '../../src/adapters/mqtt/view/bus-view.ts';
 import type { FleetGroup } from '../../src/cli/fleet-group.ts';
 import { fleetGroups } from '../../src/cli/fleet-report.ts';
 import { groupLines, summaryLine } from '../../src/cli/fleet-text.ts';

@@ -1,7 +1,7 @@
 /** One attempt to connect to a broker, and how it ended. */
 import type { MqttClient } from 'mqtt';
-import { type MqttVersion, mqttConnection } from '../../src/adapters/mqtt/connection.ts';
-import type { MqttFailure } from '../../src/adapters/mqtt/problem.ts';
+import { type MqttVersion, mqttConnection } from '../../src/adapters/mqtt/connection/connection.ts';
+import type { MqttFailure } from '../../src/adapters/mqtt/connection/problem.ts';
 import type { MqttSettings } from '../../src/adapters/mqtt/settings.ts';
 import { mqttSettings } from './mqtt-settings.ts';
 

@@ -3,7 +3,7 @@
  * outbox of a connection: what MQTT itself does (retained messages, wills, expiry) is done here in a few lines.
  */
 import type { SchedulerAction, Subscription } from 'rxjs';
-import { alarmPart } from '../../src/adapters/mqtt/alarm-part.ts';
+import { alarmPart } from '../../src/adapters/mqtt/alarms/alarm-part.ts';
 import { matches } from '../../src/adapters/mqtt/filters.ts';
 import { leftoverPart } from '../../src/adapters/mqtt/leftover-part.ts';
 import { Outbox } from '../../src/adapters/mqtt/outbox.ts';

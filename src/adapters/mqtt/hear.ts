@@ -1,6 +1,6 @@
 import type { IClientSubscribeOptions, IPublishPacket, MqttClient } from 'mqtt';
 import { from, interval, map, Observable, race, timer } from 'rxjs';
-import type { MqttVersion } from './connection.ts';
+import type { MqttVersion } from './connection/connection.ts';
 import { matchesLevels } from './filters.ts';
 import type { Incoming, Part } from './part.ts';
 

@@ -1,6 +1,6 @@
-import { alarmPart } from './alarm-part.ts';
-import { commandsPart } from './commands.ts';
-import { homeAssistantPart } from './home-assistant.ts';
+import { alarmPart } from './alarms/alarm-part.ts';
+import { commandsPart } from './commands/commands.ts';
+import { homeAssistantPart } from './home-assistant/home-assistant.ts';
 import { leftoverPart } from './leftover-part.ts';
 import type { CreatePart } from './part.ts';
 import { peersPart } from './peers-part.ts';

@@ -23,14 +23,14 @@ import {
 } from 'rxjs';
 import type { BusStatus, BusTrouble, CarpEvent } from '../../engine/status.ts';
 import type { Log } from '../../ports/log.ts';
-import { createBrokers } from './brokers.ts';
-import { brokerName, mqttClientId, mqttConnection } from './connection.ts';
+import { createBrokers } from './connection/brokers.ts';
+import { brokerName, mqttClientId, mqttConnection } from './connection/connection.ts';
+import { type MqttFailure, mqttFailure } from './connection/problem.ts';
 import { hear } from './hear.ts';
 import { Outbox } from './outbox.ts';
 import { type BusHost, type CreatePart, type Part, type PartContext, TICK_MS } from './part.ts';
 import { PARTS } from './parts.ts';
 import { presencePart } from './presence-part.ts';
-import { type MqttFailure, mqttFailure } from './problem.ts';
 import { pump } from './pump.ts';
 import type { MqttSettings } from './settings.ts';
 import { nodeTopic } from './topics.ts';

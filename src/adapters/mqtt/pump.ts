@@ -1,8 +1,8 @@
 import type { IClientPublishOptions, MqttClient } from 'mqtt';
 import { Observable } from 'rxjs';
-import type { MqttVersion } from './connection.ts';
+import type { MqttVersion } from './connection/connection.ts';
+import { type MqttFailure, mqttFailure } from './connection/problem.ts';
 import type { Outbox, Outgoing } from './outbox.ts';
-import { type MqttFailure, mqttFailure } from './problem.ts';
 
 /** Unacknowledged messages at a time: enough for a distant broker, few enough that a hung one costs nothing. */
 const IN_FLIGHT_MAX = 64;

@@ -16,11 +16,11 @@ import {
 import type { CarpEvent } from '../../engine/status.ts';
 import { problemOf } from '../../ports/error.ts';
 import type { Log } from '../../ports/log.ts';
-import { createBrokers } from '../mqtt/brokers.ts';
-import { brokerName, type MqttVersion, mqttClientId, mqttConnection } from '../mqtt/connection.ts';
+import { createBrokers } from '../mqtt/connection/brokers.ts';
+import { brokerName, type MqttVersion, mqttClientId, mqttConnection } from '../mqtt/connection/connection.ts';
+import { isUnreachable, type MqttFailure, mqttFailure } from '../mqtt/connection/problem.ts';
 import type { BusHost } from '../mqtt/part.ts';
 import { commandsOf } from '../mqtt/presence-part.ts';
-import { isUnreachable, type MqttFailure, mqttFailure } from '../mqtt/problem.ts';
 import type { MqttSettings, SparkplugSettings } from '../mqtt/settings.ts';
 import { createBirthNumbers } from './birth-number.ts';
 import { deathCertificate, type EdgeNodeOptions } from './edge-node.ts';

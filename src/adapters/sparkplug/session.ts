@@ -2,7 +2,7 @@ import type { IPublishPacket, MqttClient } from 'mqtt';
 import { interval, Observable } from 'rxjs';
 import type { CarpEvent } from '../../engine/status.ts';
 import { problemOf } from '../../ports/error.ts';
-import type { MqttVersion } from '../mqtt/connection.ts';
+import type { MqttVersion } from '../mqtt/connection/connection.ts';
 import { type BusHost, TICK_MS } from '../mqtt/part.ts';
 import { createMaintenanceDesk, readOrder } from './commands.ts';
 import { deathCertificate, EdgeNode, type EdgeNodeOptions, type SparkplugMessage } from './edge-node.ts';

@@ -1,8 +1,9 @@
 /** Where the view of the bus keeps what each topic says, and what there is of it. */
+
+import type { PeerReport } from '../payloads.ts';
+import { GROUP_LEAVES, MEMBER_LEAVES, NODE_LEAVES, type Place } from '../topics.ts';
 import type { VipState } from './bus-payloads.ts';
 import { BUS_BOUNDS, type BusGroupView, type BusMember, type BusNode, type Heard } from './bus-view-types.ts';
-import type { PeerReport } from './payloads.ts';
-import { GROUP_LEAVES, MEMBER_LEAVES, NODE_LEAVES, type Place } from './topics.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 

@@ -1,8 +1,8 @@
 /** What a command says: its topic and its payload, checked. */
 import { Ajv2020, type SchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { MODES, type Mode } from '../../engine/mode.ts';
-import type { MqttCommand } from './settings.ts';
-import { nameOf, type TopicScope, topicLevel, topicPath } from './topics.ts';
+import { MODES, type Mode } from '../../../engine/mode.ts';
+import type { MqttCommand } from '../settings.ts';
+import { nameOf, type TopicScope, topicLevel, topicPath } from '../topics.ts';
 
 /** Of a payload, in bytes: more than any command has to say. */
 export const PAYLOAD_BYTES_MAX = 4096;

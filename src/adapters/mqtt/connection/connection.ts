@@ -1,13 +1,13 @@
 import { isIP, Socket } from 'node:net';
 import mqtt, { type IClientOptions, type IDisconnectPacket, type MqttClient } from 'mqtt';
 import { catchError, defer, from, Observable, switchMap, throwError } from 'rxjs';
+import type { MqttSettings } from '../settings.ts';
+import { topicLevel } from '../topics.ts';
 import { type Circumstances, connectionFailure, type Progress } from './connection-failure.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { readLogin } from './login.ts';
 import { type MqttFailure, mqttFailure } from './problem.ts';
-import type { MqttSettings } from './settings.ts';
 import { readTls, type TlsMaterial } from './tls.ts';
-import { topicLevel } from './topics.ts';
 
 export { brokerName } from './endpoint.ts';
 

@@ -1,4 +1,4 @@
-import { topicLevel, topicPath } from './topics.ts';
+import { topicLevel, topicPath } from '../topics.ts';
 
 /**
  * A host of few groups hears these alone. One of many hears all groups of the bus: each filter costs the broker and this

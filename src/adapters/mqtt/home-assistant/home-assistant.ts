@@ -5,12 +5,13 @@
  * a device whose group is gone by an empty configuration, an entity that is no longer offered by one that says only its
  * platform, followed by one without it.
  */
+
+import type { BusGroup, CreatePart, Incoming, Part, PartContext } from '../part.ts';
+import { commandsOf } from '../presence-part.ts';
+import { topicPath } from '../topics.ts';
 import { type DeviceOptions, deviceConfig, type Platform, platformsOf } from './home-assistant-device.ts';
 import { EMPTY_LEDGER, type Ledger, ledgerTopic, readLedger } from './home-assistant-ledger.ts';
 import { deviceId, deviceTopic } from './home-assistant-names.ts';
-import type { BusGroup, CreatePart, Incoming, Part, PartContext } from './part.ts';
-import { commandsOf } from './presence-part.ts';
-import { topicPath } from './topics.ts';
 
 /** A retained message comes within moments of its subscription, and so does word of a twin, who may own what it names. */
 const HEARD_MS = 2000;

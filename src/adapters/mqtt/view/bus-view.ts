@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { NodeInfo, PeerReport } from '../payloads.ts';
+import { type Place, placeOf } from '../topics.ts';
 import {
   type HeardAlarmReport,
   type HeardState,
@@ -38,8 +40,6 @@ import {
   type BusMessage,
   type BusNode,
 } from './bus-view-types.ts';
-import type { NodeInfo, PeerReport } from './payloads.ts';
-import { type Place, placeOf } from './topics.ts';
 
 /** What each topic says. `event` is missing: it tells what happened, not what is. */
 const READERS: Readonly<Record<Exclude<Place['leaf'], 'event'>, Read<unknown>>> = {

@@ -1,13 +1,13 @@
-import type { PublicRole } from '../../engine/status.ts';
-import { advertInterval, effectiveSkew, masterDownTime } from '../../protocol/timing.ts';
-import { advBase, advSkew, toExactMillis } from '../../protocol/units.ts';
+import type { PublicRole } from '../../../engine/status.ts';
+import { advertInterval, effectiveSkew, masterDownTime } from '../../../protocol/timing.ts';
+import { advBase, advSkew, toExactMillis } from '../../../protocol/units.ts';
+import type { NodeInfo, NodeInfoGroup, PeerReport } from '../payloads.ts';
+import { placeOf } from '../topics.ts';
+import type { HeardState } from '../view/bus-payloads.ts';
+import { BusView } from '../view/bus-view.ts';
+import type { BusMember, BusMessage, Heard } from '../view/bus-view-types.ts';
 import { Instances } from './alarm-instances.ts';
 import type { GroupSight, MasterSight, MemberSight, PeerSight, SyncSight } from './alarm-sight.ts';
-import type { HeardState } from './bus-payloads.ts';
-import { BusView } from './bus-view.ts';
-import type { BusMember, BusMessage, Heard } from './bus-view-types.ts';
-import type { NodeInfo, NodeInfoGroup, PeerReport } from './payloads.ts';
-import { placeOf } from './topics.ts';
 
 export interface LookoutOptions {
   readonly base: string;

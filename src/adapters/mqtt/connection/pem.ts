@@ -1,6 +1,6 @@
 /** Certificates and keys, looked at before they are used: OpenSSL would only say that something is wrong. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import type { MqttTlsSettings } from './settings.ts';
+import type { MqttTlsSettings } from '../settings.ts';
 
 /** A bundle with all authorities of the world has 250 kB. */
 export const PEM_BYTES_MAX = 4_194_304;

@@ -1,8 +1,8 @@
-import type { PublicRole } from '../../engine/status.ts';
+import type { PublicRole } from '../../../engine/status.ts';
+import type { Incoming, Mode } from '../part.ts';
+import type { MasterClaim, NodeInfo, PeerReport } from '../payloads.ts';
+import type { Place } from '../topics.ts';
 import type { HeardAlarmReport, HeardState, HeardStats, NodeStatus, VipState } from './bus-payloads.ts';
-import type { Incoming, Mode } from './part.ts';
-import type { MasterClaim, NodeInfo, PeerReport } from './payloads.ts';
-import type { Place } from './topics.ts';
 
 /** How much of a bus is kept. What comes beyond it is counted and not looked at. */
 export const BUS_BOUNDS = {

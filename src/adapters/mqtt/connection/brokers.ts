@@ -23,9 +23,10 @@
  * switched off would cost minutes), and to go back to the broker just lost first (if its host is dead, finding that out
  * takes as long as a connection may take).
  */
+
+import type { MqttSettings } from '../settings.ts';
 import type { MqttVersion } from './connection.ts';
 import { isUnreachable, isVersionRefused, type MqttFailure } from './problem.ts';
-import type { MqttSettings } from './settings.ts';
 
 /** One attempt to connect. */
 export interface Attempt {

@@ -1,4 +1,8 @@
 /** `<group>/alarm`: what is wrong with the groups of this host, by what all their hosts say and hear. */
+
+import type { CreatePart, Part } from '../part.ts';
+import type { AlarmReport } from '../payloads.ts';
+import { groupTopic, memberTopic } from '../topics.ts';
 import { alarmFilters } from './alarm-filters.ts';
 import { type Glimpse, Lookout } from './alarm-lookout.ts';
 import { contradictedAt } from './alarm-masters.ts';
@@ -6,9 +10,6 @@ import { type AlarmChange, AlarmMemory } from './alarm-memory.ts';
 import { suspicions } from './alarm-rules.ts';
 import type { GroupSight } from './alarm-sight.ts';
 import { groupInterval } from './alarm-suspicion.ts';
-import type { CreatePart, Part } from './part.ts';
-import type { AlarmReport } from './payloads.ts';
-import { groupTopic, memberTopic } from './topics.ts';
 
 /** What the broker had kept comes within moments of the subscription; nothing is judged before. */
 const SETTLE_MS = 1000;

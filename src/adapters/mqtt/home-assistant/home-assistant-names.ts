@@ -1,6 +1,6 @@
 /** How a group of this host is called in Home Assistant. */
 import { createHash } from 'node:crypto';
-import { type TopicScope, topicPath } from './topics.ts';
+import { type TopicScope, topicPath } from '../topics.ts';
 
 /** What most installations have: only another base is part of the names. */
 const USUAL_BASE = 'carp';

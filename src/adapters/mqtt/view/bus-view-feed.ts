@@ -12,11 +12,11 @@ import {
   switchMap,
   timer,
 } from 'rxjs';
-import { createBrokers } from './brokers.ts';
+import { createBrokers } from '../connection/brokers.ts';
+import { brokerName, mqttConnection } from '../connection/connection.ts';
+import { type MqttFailure, mqttFailure } from '../connection/problem.ts';
+import type { MqttSettings } from '../settings.ts';
 import type { BusMessage } from './bus-view-types.ts';
-import { brokerName, mqttConnection } from './connection.ts';
-import { type MqttFailure, mqttFailure } from './problem.ts';
-import type { MqttSettings } from './settings.ts';
 
 /** What somebody who only listens to the bus learns. */
 export type BusNews =

@@ -3,9 +3,9 @@
  * all, and keys that this version does not know are left out, as a later one may bring them.
  */
 import { Ajv2020, type SchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import type { CarpEvent, PublicRole } from '../../engine/status.ts';
-import { MODES, type Mode } from './part.ts';
-import type { Alarm, AlarmReport, MasterClaim, NodeInfo, PeerReport } from './payloads.ts';
+import type { CarpEvent, PublicRole } from '../../../engine/status.ts';
+import { MODES, type Mode } from '../part.ts';
+import type { Alarm, AlarmReport, MasterClaim, NodeInfo, PeerReport } from '../payloads.ts';
 
 export const NODE_STATUSES = ['online', 'offline'] as const;
 export type NodeStatus = (typeof NODE_STATUSES)[number];

@@ -1,8 +1,9 @@
 /** Where and how commands are answered. */
+
+import type { Announcement, MessageProperties } from '../part.ts';
+import type { MqttSettings } from '../settings.ts';
+import { topicPath } from '../topics.ts';
 import { type Aim, type CommandId, TOPIC_LENGTH_MAX } from './commands-order.ts';
-import type { Announcement, MessageProperties } from './part.ts';
-import type { MqttSettings } from './settings.ts';
-import { topicPath } from './topics.ts';
 
 /** `<base>/<group>/node/<node>/cmd/result`, or on the response topic of the command. */
 export interface CommandResult {

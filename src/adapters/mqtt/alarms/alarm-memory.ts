@@ -1,5 +1,5 @@
+import type { Alarm, AlarmCode } from '../payloads.ts';
 import type { Suspicion } from './alarm-suspicion.ts';
-import type { Alarm, AlarmCode } from './payloads.ts';
 
 /** An alarm that has just been raised or cleared. */
 export interface AlarmChange {

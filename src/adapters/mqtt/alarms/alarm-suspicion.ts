@@ -1,6 +1,7 @@
 /** What the rules of alarms share. */
+
+import type { AlarmCode } from '../payloads.ts';
 import type { GroupSight, MemberSight } from './alarm-sight.ts';
-import type { AlarmCode } from './payloads.ts';
 
 /** Something that is wrong now; an alarm if it lasts. */
 export interface Suspicion {

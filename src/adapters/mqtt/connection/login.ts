@@ -1,7 +1,7 @@
+import type { MqttSettings } from '../settings.ts';
 import { readBounded } from './bounded-file.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { MqttFailure } from './problem.ts';
-import type { MqttSettings } from './settings.ts';
 
 /** As whom to connect. */
 export interface Login {

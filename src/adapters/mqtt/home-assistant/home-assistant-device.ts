@@ -2,10 +2,11 @@
  * What Home Assistant is told about a group of this host: one device with its entities (device discovery; its documentation
  * of the MQTT integration, "Device discovery payload").
  */
+
+import { type BusGroup, MODES } from '../part.ts';
+import { EVENT_TYPES } from '../payloads.ts';
+import { groupTopic, memberPath, memberTopic, nodeTopic, type TopicScope } from '../topics.ts';
 import { deviceId, entityId } from './home-assistant-names.ts';
-import { type BusGroup, MODES } from './part.ts';
-import { EVENT_TYPES } from './payloads.ts';
-import { groupTopic, memberPath, memberTopic, nodeTopic, type TopicScope } from './topics.ts';
 
 export type Platform = 'binary_sensor' | 'button' | 'event' | 'number' | 'select' | 'sensor';
 

@@ -3,10 +3,11 @@
  * back: groups that were removed meanwhile, another prefix, commands that are no longer allowed, discovery that was
  * switched off. Without it a host would have to hear all that anybody tells Home Assistant to find its own.
  */
+
+import { MQTT_COMMANDS } from '../settings.ts';
+import { type TopicScope, topicLevel, topicPath } from '../topics.ts';
 import { type Component, type Platform, platformsOf } from './home-assistant-device.ts';
 import { deviceIdStart } from './home-assistant-names.ts';
-import { MQTT_COMMANDS } from './settings.ts';
-import { type TopicScope, topicLevel, topicPath } from './topics.ts';
 
 export interface Ledger {
   /** Of devices, as they were published. */

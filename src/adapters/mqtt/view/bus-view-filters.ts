@@ -1,4 +1,4 @@
-import { topicLevel, topicPath } from './topics.ts';
+import { topicLevel, topicPath } from '../topics.ts';
 
 /**
  * The topic filters of a view: every state of the tree, and neither events nor commands.

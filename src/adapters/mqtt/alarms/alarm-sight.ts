@@ -1,5 +1,5 @@
 /** What the rules of alarms look at: one group at one moment, as it is on the bus. All times are monotonic, in ms. */
-import type { PublicRole } from '../../engine/status.ts';
+import type { PublicRole } from '../../../engine/status.ts';
 
 /** Another speaker, as one member hears it on the wire. */
 export interface PeerSight {

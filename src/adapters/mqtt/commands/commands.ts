@@ -4,8 +4,11 @@
  *
  * A refusal costs a few lookups, one message that need not arrive, and a number: floods change nothing, not even memory.
  */
-import type { CarpEvent } from '../../engine/status.ts';
-import { CarpError, type Problem, problemOf } from '../../ports/error.ts';
+import type { CarpEvent } from '../../../engine/status.ts';
+import { CarpError, type Problem, problemOf } from '../../../ports/error.ts';
+import type { CreatePart, Incoming, PartContext } from '../part.ts';
+import { MQTT_COMMANDS, type MqttCommand, type MqttSettings } from '../settings.ts';
+import { groupTopic, memberPath } from '../topics.ts';
 import { createBudget } from './commands-budget.ts';
 import {
   type Aim,
@@ -19,9 +22,6 @@ import {
 } from './commands-order.ts';
 import { type CommandError, type CommandResult, type ReplyTo, replyTo, resultTopic } from './commands-reply.ts';
 import { createTurns } from './commands-turns.ts';
-import type { CreatePart, Incoming, PartContext } from './part.ts';
-import { MQTT_COMMANDS, type MqttCommand, type MqttSettings } from './settings.ts';
-import { groupTopic, memberPath } from './topics.ts';
 
 /** How many commands wait while others to the same groups are under way. */
 export const WAITING_MAX = 8;

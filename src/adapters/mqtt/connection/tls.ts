@@ -5,10 +5,10 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { checkServerIdentity, createSecureContext, type SecureContext } from 'node:tls';
+import type { MqttTlsSettings } from '../settings.ts';
 import { readBounded } from './bounded-file.ts';
 import { checkPem, describeCertificate, PEM_BYTES_MAX, type PemPart } from './pem.ts';
 import type { MqttFailure } from './problem.ts';
-import type { MqttTlsSettings } from './settings.ts';
 
 /** For tls.connect(). */
 export interface TlsOptions {
