@@ -173,7 +173,7 @@ describe('the form of carp-mqtt', { skip: missingBrowser(), timeout: 300_000 }, 
     await type(field('keepalive'), '7');
     await untilAccepted(field('keepalive'));
     await type(field('sparkplug'), 'a/b');
-    await untilReason(field('sparkplug'), /without \+, # and \//);
+    await untilReason(field('sparkplug'), /without \+, #, \/ and control characters/);
     await type(field('sparkplug'), 'Plant 1');
     await untilAccepted(field('sparkplug'));
     await editor.confirm();
