@@ -142,15 +142,14 @@ const manyGroups = async ({ name, lines }: Setting): Promise<void> => {
     await hosts.supervisor.simulate({ node: old ?? '', action: 'revive' });
     await until('the other half', WAIT_MS, () => roles(old ?? '', 'BACKUP'));
   }
-  const worst = Math.max(...all);
+  const worst = Math.max(...delays);
   console.log(
-    `${name}: ${GROUPS} groups moving at once, ${MOVES} times: all heard after ${ms(percentile(all, 0.5))} (median), ${ms(worst)} ` +
-      `(worst), of which the agent itself took ${ms(percentile(spans, 0.5))} and ${ms(Math.max(...spans))}; ` +
-      `all within ${ALL_MS_MAX} ms: ${verdict(worst < ALL_MS_MAX)}`,
+    `${name}: ${GROUPS} groups moving at once, ${MOVES} times, transition to subscriber: median ${ms(percentile(delays, 0.5))}, ` +
+      `p99 ${ms(percentile(delays, 0.99))}, worst ${ms(worst)}; all ${GROUPS} within ${ALL_MS_MAX} ms: ${verdict(worst < ALL_MS_MAX)}`,
   );
   console.log(
-    `each of these ${delays.length} transitions to the subscriber: median ${ms(percentile(delays, 0.5))}, ` +
-      `p99 ${ms(percentile(delays, 0.99))}, worst ${ms(percentile(delays, 1))}`,
+    `from the first transition to the last event heard: median ${ms(percentile(all, 0.5))}, worst ${ms(percentile(all, 1))}; ` +
+      `the groups themselves, whose timers differ, took ${ms(percentile(spans, 0.5))} and ${ms(percentile(spans, 1))} of it`,
   );
   let wrong: readonly string[] = [];
   await until('the retained topics', WAIT_MS, async () => {

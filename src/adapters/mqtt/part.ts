@@ -129,8 +129,6 @@ export interface Part {
   readonly filters: readonly string[];
   /** What this host itself has said need not be heard. It may be all the same: with MQTT 3.1.1, or through another part's filter. */
   readonly noLocal?: true;
-  /** 0: what is lost comes again, so it need not be acknowledged. Default: 1. */
-  readonly qos?: 0;
   /** `retain` is to be what the sender said, also of messages that come at once (MQTT 5: Retain As Published). */
   readonly asPublished?: true;
   /** A connection has begun; what is kept is told anew by itself. */

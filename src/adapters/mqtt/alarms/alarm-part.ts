@@ -185,7 +185,6 @@ export const alarmPart: CreatePart = (context): Part => {
 
   follow();
   return {
-    qos: 0,
     get filters() {
       return filters;
     },
