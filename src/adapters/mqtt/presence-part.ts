@@ -10,7 +10,7 @@ import { hostname } from 'node:os';
 import { addressFingerprint } from './fingerprint.ts';
 import type { BusGroup, CreatePart, PartContext } from './part.ts';
 import type { NodeInfo } from './payloads.ts';
-import { MQTT_COMMANDS, type MqttSettings } from './settings.ts';
+import { commandsOf } from './settings.ts';
 import { nodeTopic } from './topics.ts';
 
 /** What of a host lets a twin decide. */
@@ -164,9 +164,6 @@ const REMEDY = 'give each host a `node` of its own in its configuration';
 /** The one that has been there for longer stays; both sides come to the same answer. */
 const isEarlier = (one: Omit<Instance, 'hostname'>, other: Omit<Instance, 'hostname'>): boolean =>
   one.startedAt < other.startedAt || (one.startedAt === other.startedAt && one.instance < other.instance);
-
-export const commandsOf = ({ commands }: Pick<MqttSettings, 'commands'>): readonly string[] =>
-  commands === true ? MQTT_COMMANDS : commands === false ? [] : commands;
 
 const infoOf = ({ host, scope, settings }: PartContext): Omit<NodeInfo, 'at'> => ({
   node: scope.node,

@@ -62,3 +62,9 @@ export interface MqttSettings {
   readonly alarms: boolean;
   readonly sparkplug?: SparkplugSettings;
 }
+
+/** The commands that are obeyed. */
+export const commandsOf = ({ commands }: Pick<MqttSettings, 'commands'>): readonly MqttCommand[] => {
+  if (typeof commands === 'boolean') return commands ? MQTT_COMMANDS : [];
+  return commands;
+};

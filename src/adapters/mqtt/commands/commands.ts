@@ -7,7 +7,7 @@
 import type { CarpEvent } from '../../../engine/status.ts';
 import { CarpError, type Problem, problemOf } from '../../../ports/error.ts';
 import type { CreatePart, Incoming, PartContext } from '../part.ts';
-import { MQTT_COMMANDS, type MqttCommand, type MqttSettings } from '../settings.ts';
+import { commandsOf } from '../settings.ts';
 import { groupTopic, memberPath } from '../topics.ts';
 import { createBudget } from './commands-budget.ts';
 import {
@@ -49,7 +49,7 @@ interface Request {
 
 export const commandsPart: CreatePart = (context) => {
   const { settings, scope, host, voice, now, wallClock, log } = context;
-  const allowed = allowedBy(settings);
+  const allowed = commandsOf(settings);
   const turns = createTurns(WAITING_MAX);
   const mayObey = createBudget({ ...OBEYED, now });
   const obey = obeying(context);
@@ -162,11 +162,6 @@ export const commandsPart: CreatePart = (context) => {
 
   if (allowed.length === 0) return { filters: [] };
   return { filters: commandFilters(scope), noLocal: true, asPublished: true, heard, end: turns.end };
-};
-
-const allowedBy = ({ commands }: Pick<MqttSettings, 'commands'>): readonly MqttCommand[] => {
-  if (typeof commands === 'boolean') return commands ? MQTT_COMMANDS : [];
-  return commands;
 };
 
 const busy = (message: string): Refusal => ({ code: 'CARP_BUSY', message, remedy: 'wait for the answers' });

@@ -7,7 +7,7 @@
  */
 
 import type { BusGroup, CreatePart, Incoming, Part, PartContext } from '../part.ts';
-import { commandsOf } from '../presence-part.ts';
+import { commandsOf } from '../settings.ts';
 import { topicPath } from '../topics.ts';
 import { type DeviceOptions, deviceConfig, type Platform, platformsOf } from './home-assistant-device.ts';
 import { EMPTY_LEDGER, type Ledger, ledgerTopic, readLedger } from './home-assistant-ledger.ts';
