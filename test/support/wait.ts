@@ -2,6 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 10;
+/** A look that starts programs or asks over the network would keep a processor busy: looking is a tenth of the time. */
+const PAUSE_PER_LOOK = 9;
+const PAUSE_MS_MAX = 200;
 
 /** Milliseconds of CLOCK_MONOTONIC: the same clock in every process of the machine. */
 export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -19,9 +22,11 @@ export const until = async <T>(
 ): Promise<T> => {
   const end = monotonicMs() + withinMs;
   for (;;) {
+    const begun = monotonicMs();
     const seen = await look();
     if (seen !== undefined && seen !== false) return seen;
-    if (monotonicMs() > end) throw new Error(`waited ${withinMs} ms for ${what} in vain. ${describe()}`.trim());
-    await delay(POLL_MS);
+    const now = monotonicMs();
+    if (now > end) throw new Error(`waited ${withinMs} ms for ${what} in vain. ${describe()}`.trim());
+    await delay(Math.min(PAUSE_MS_MAX, Math.max(POLL_MS, PAUSE_PER_LOOK * (now - begun))));
   }
 };
