@@ -1,48 +1,48 @@
 /**
- * Asks one network namespace for its addresses, over and over, without starting a program from Node.js each time: forking
- * this large process costs 15 ms in which a test sees nothing, and `ip -n` mounts a file system. A shell in the namespace
- * does it for less than a tenth.
+ * Asks network namespaces for their addresses, over and over, without starting a program from Node.js each time: forking
+ * this large process costs 15 ms in which a test sees nothing, and `ip -n` mounts a file system. A shell does it for less
+ * than a tenth. It is in no namespace itself: tests look at what runs on their hosts.
  */
-import type { Child } from './child.ts';
+import { Child } from './child.ts';
 import { until } from './wait.ts';
 
-/** For each line of input what `ip` says, and a line that ends it, also when `ip` could not answer. */
-const LOOP = 'while read -r number; do ip -j addr; echo; echo "end $number"; done';
-export const READER: readonly string[] = ['sh', '-c', LOOP];
+/** For each namespace on a line of input what `ip` says, and a line that ends it, also when `ip` could not answer. */
+const LOOP = `while read -r number namespace; do
+  nsenter --net="/run/netns/$namespace" ip -j addr; echo; echo "end $number"
+done`;
 
 const ANSWER_MS = 20_000;
 /** A power cut kills all programs of a host, and may hit the `ip` of the shell, too. */
 const ATTEMPTS = 3;
 
 export class AddressReader {
-  readonly #child: Child;
+  readonly #child = new Child('reader of addresses', ['sh', '-c', LOOP]);
   #asked = 0;
   /** Lines of the answers that were given already. */
   #read = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
-  /** @param child - runs `READER` in the namespace */
-  constructor(child: Child) {
-    this.#child = child;
-  }
-
-  /** What `ip -j addr` prints now. @throws Error when the namespace is gone, or does not answer for 20 s */
-  read(): Promise<string> {
+  /** What `ip -j addr` prints there now. @throws Error when the namespace is gone, or does not answer for 20 s */
+  read(namespace: string): Promise<string> {
     const answer = this.#queue.then(async () => {
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        const text = await this.#ask();
+        const text = await this.#ask(namespace);
         if (text !== '') return text;
       }
-      throw new Error(`${this.#child.name} cannot be read.${this.#child.report()}`);
+      throw new Error(`the addresses in ${namespace} cannot be read.${this.#child.report()}`);
     });
     this.#queue = answer.catch(() => {});
     return answer;
   }
 
-  async #ask(): Promise<string> {
+  stop(): void {
+    this.#child.signal('SIGKILL');
+  }
+
+  async #ask(namespace: string): Promise<string> {
     this.#asked += 1;
     const end = `end ${this.#asked}`;
-    this.#child.writeLine(String(this.#asked));
+    this.#child.writeLine(`${this.#asked} ${namespace}`);
     const index = await until(
       `${this.#child.name} to answer`,
       ANSWER_MS,

@@ -14,7 +14,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AddressReader, READER } from './address-reader.ts';
+import { AddressReader } from './address-reader.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { until } from './wait.ts';
 
@@ -88,7 +88,7 @@ export class Lan {
   readonly #children = new Set<Child>();
   /** Measuring instruments: they survive a power cut. */
   readonly #instruments = new Set<Child>();
-  readonly #readers = new Map<Machine, AddressReader>();
+  #reader: AddressReader | undefined;
 
   private constructor(hosts: number) {
     lans += 1;
@@ -165,7 +165,8 @@ export class Lan {
   }
 
   async addresses(on: Machine): Promise<readonly AddressEntry[]> {
-    const links = JSON.parse(await this.#reader(on).read()) as readonly LinkText[];
+    this.#reader ??= new AddressReader();
+    const links = JSON.parse(await this.#reader.read(on.namespace)) as readonly LinkText[];
     return links.flatMap(({ ifname, addr_info }) =>
       addr_info.map((info) => ({
         device: ifname,
@@ -175,14 +176,6 @@ export class Lan {
         secondary: info.secondary === true,
       })),
     );
-  }
-
-  #reader(on: Machine): AddressReader {
-    const known = this.#readers.get(on);
-    if (known !== undefined) return known;
-    const reader = new AddressReader(this.instrument(on.namespace, `addresses of ${on.name}`, READER));
-    this.#readers.set(on, reader);
-    return reader;
   }
 
   /** Addresses of eth0 as `local/prefix`, sorted: what a host has to keep whatever happens. */
@@ -245,6 +238,7 @@ export class Lan {
     if (!live.has(this)) return;
     const all = [...this.#children, ...this.#instruments];
     for (const child of all) child.signal('SIGKILL');
+    this.#reader?.stop();
     for (const namespace of this.#namespaces()) {
       // A program may have started others; what lives in our namespaces is ours.
       await until(`${namespace} to be empty`, KILL_MS, async () => {

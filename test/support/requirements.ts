@@ -14,6 +14,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   mosquitto: 'mosquitto',
   mosquitto_sub: 'mosquitto-clients',
+  nsenter: 'util-linux',
   setpriv: 'util-linux',
   tcpdump: 'tcpdump',
   tshark: 'tshark',
@@ -60,7 +61,7 @@ const canMakeNamespaces = (): boolean => {
 export const missingForWire = (...tools: readonly string[]): string | false => {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root, for network namespaces';
-  for (const tool of ['ip', ...tools])
+  for (const tool of ['ip', 'nsenter', ...tools])
     if (toolPath(tool) === undefined) return `needs ${tool}: apt-get install ${PACKAGES[tool] ?? tool}`;
   return canMakeNamespaces() ? false : 'needs permission to make network namespaces (CAP_SYS_ADMIN)';
 };
