@@ -35,14 +35,14 @@ export interface HandOverBody {
 }
 export type HandOverAnswer = HandOverReceipt;
 
-/** `POST carp/maintenance` */
-export interface MaintenanceBody {
+/** `POST carp/maintenance`, `POST carp/observe` */
+export interface ModeBody {
   readonly id: string;
   readonly on: boolean;
   /** Missing: `group`. */
   readonly scope?: 'group' | 'host';
 }
-export type MaintenanceAnswer = DemotionReceipt;
+export type ModeAnswer = DemotionReceipt;
 
 /** `POST carp/restore`: takes an entry of the demotion ledger back. */
 export interface RestoreBody {

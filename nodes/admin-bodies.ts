@@ -1,6 +1,6 @@
 /** What the routes accept, and nothing else. */
 import { Ajv2020, type JSONSchemaType, type ValidateFunction } from 'ajv/dist/2020.js';
-import type { HandOverBody, MaintenanceBody, RestoreBody } from './admin-api.ts';
+import type { HandOverBody, ModeBody, RestoreBody } from './admin-api.ts';
 
 const ajv = new Ajv2020({ strict: true, validateSchema: false });
 
@@ -14,7 +14,7 @@ const handOver: JSONSchemaType<HandOverBody> = {
   additionalProperties: false,
 };
 
-const maintenance: JSONSchemaType<MaintenanceBody> = {
+const mode: JSONSchemaType<ModeBody> = {
   type: 'object',
   properties: { id: ID, on: { type: 'boolean' }, scope: SCOPE },
   required: ['id', 'on'],
@@ -30,7 +30,7 @@ const restore: JSONSchemaType<RestoreBody> = {
 
 export const bodies = {
   handOver: ajv.compile(handOver),
-  maintenance: ajv.compile(maintenance),
+  mode: ajv.compile(mode),
   restore: ajv.compile(restore),
 } as const;
 

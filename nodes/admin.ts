@@ -57,7 +57,8 @@ export const registerAdmin = (
     });
   };
   post('/carp/hand-over', bodies.handOver, ({ id, force }) => registry.handOver(id, force === true));
-  post('/carp/maintenance', bodies.maintenance, ({ id, on, scope }) => registry.maintenance(id, on, scope ?? 'group'));
+  post('/carp/maintenance', bodies.mode, ({ id, on, scope }) => registry.maintenance(id, on, scope ?? 'group'));
+  post('/carp/observe', bodies.mode, ({ id, on, scope }) => registry.observe(id, on, scope ?? 'group'));
   post('/carp/restore', bodies.restore, ({ id, reason, scope }) => registry.restore(id, reason, scope ?? 'group'));
 
   const news = changeNumbers(registry.changes$, scheduler).subscribe((change) =>

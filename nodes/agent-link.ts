@@ -42,10 +42,11 @@ export interface AgentLink {
   readonly status: () => Promise<AgentStatus>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY */
   readonly handOver: (params: HandOverParams) => Promise<HandOverReceipt>;
-  /** These three: @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
+  /** These four: @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
   readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;
+  readonly observe: (params: MaintenanceParams) => Promise<DemotionReceipt>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG */
   readonly advskew: (params: AdvskewParams) => Promise<AdvskewReceipt>;
   readonly simulate: (params: SimulateParams) => Promise<void>;

@@ -65,6 +65,8 @@ const carryOut = async (registry: Registry, id: string, action: ControlAction): 
       return registry.handOver(id, action.force);
     case 'maintenance':
       return registry.maintenance(id, action.on, action.scope);
+    case 'observe':
+      return registry.observe(id, action.on, action.scope);
     case 'demote':
       return registry.demote(id, action.demotion);
     case 'restore':

@@ -18,9 +18,13 @@ export interface ControlFields {
 /** What a message may say; anybody may have made it. */
 export type Order = { readonly [K in keyof ControlFields | 'enable' | 'payload']?: unknown };
 
+/** Modes that are switched, by an action each for on, for off, and for what the message says. */
+export const SWITCHED_MODES = ['maintenance', 'observe'] as const;
+type SwitchedMode = (typeof SWITCHED_MODES)[number];
+
 export type ControlAction =
   | { readonly type: 'hand-over'; readonly force: boolean }
-  | { readonly type: 'maintenance'; readonly on: boolean; readonly scope: Scope }
+  | { readonly type: SwitchedMode; readonly on: boolean; readonly scope: Scope }
   | { readonly type: 'demote'; readonly demotion: Demotion }
   | { readonly type: 'restore'; readonly reason: string; readonly scope: Scope }
   | { readonly type: 'set-advskew'; readonly advskew: number | undefined }
@@ -33,6 +37,9 @@ export const ACTIONS = [
   'maintenance-on',
   'maintenance-off',
   'maintenance',
+  'observe-on',
+  'observe-off',
+  'observe',
   'demote',
   'restore',
   'set-advskew',
@@ -55,8 +62,12 @@ export const controlAction = (fields: ControlFields, order: Order): ControlActio
     case 'maintenance-on':
     case 'maintenance-off':
       return { type: 'maintenance', on: name === 'maintenance-on', scope };
+    case 'observe-on':
+    case 'observe-off':
+      return { type: 'observe', on: name === 'observe-on', scope };
     case 'maintenance':
-      return { type: 'maintenance', on: switchOf(order), scope };
+    case 'observe':
+      return { type: name, on: switchOf(name, order), scope };
     case 'demote':
       return { type: 'demote', demotion: { reason: reasonOf(fields, order), scope, ...weightOf(fields, order) } };
     case 'restore':
@@ -71,10 +82,8 @@ export const controlAction = (fields: ControlFields, order: Order): ControlActio
 };
 
 /** How an action is called in answers and status texts. */
-export const nameOf = (action: ControlAction): Exclude<ActionName, 'maintenance'> => {
-  if (action.type !== 'maintenance') return action.type;
-  return action.on ? 'maintenance-on' : 'maintenance-off';
-};
+export const nameOf = (action: ControlAction): Exclude<ActionName, SwitchedMode> =>
+  'on' in action ? `${action.type}-${action.on ? 'on' : 'off'}` : action.type;
 
 const bad = (message: string, remedy: string): Error => nodeFailure({ code: 'CARP_BAD_ACTION', message, remedy });
 
@@ -102,13 +111,13 @@ const scopeOf = (written: unknown): Scope => {
 const ON = ['true', 'on', '1', 'yes'];
 const OFF = ['false', 'off', '0', 'no'];
 
-const switchOf = ({ enable, payload }: Order): boolean => {
+const switchOf = (mode: SwitchedMode, { enable, payload }: Order): boolean => {
   const word = String(enable ?? payload)
     .trim()
     .toLowerCase();
   if (ON.includes(word)) return true;
   if (OFF.includes(word)) return false;
-  throw bad('maintenance is to be switched, and the message does not say how', 'set msg.enable to true or false');
+  throw bad(`${mode} is to be switched, and the message does not say how`, 'set msg.enable to true or false');
 };
 
 const reasonOf = (fields: ControlFields, order: Order): string => {

@@ -30,6 +30,8 @@ export interface GroupCommands {
   readonly busOf: (id: string) => Promise<BusStatus | undefined>;
   readonly handOver: (id: string, force: boolean) => Promise<HandOverReceipt>;
   readonly maintenance: (id: string, on: boolean, scope: Scope) => Promise<DemotionReceipt>;
+  /** As maintenance; whoever observes never becomes MASTER, not even where nobody else is. */
+  readonly observe: (id: string, on: boolean, scope: Scope) => Promise<DemotionReceipt>;
   readonly demote: (id: string, demotion: Demotion) => Promise<DemotionReceipt>;
   readonly restore: (id: string, reason: string, scope: Scope) => Promise<DemotionReceipt>;
   /** @param advskew - undefined: the one of the settings again */
@@ -70,6 +72,10 @@ export const groupCommands = (placeOf: (id: string) => Place): GroupCommands => 
     maintenance: async (id, on, scope) => {
       const place = placeOf(id);
       return place.link.maintenance({ on, ...scoped(place, scope) });
+    },
+    observe: async (id, on, scope) => {
+      const place = placeOf(id);
+      return place.link.observe({ on, ...scoped(place, scope) });
     },
     demote: async (id, { scope, ...demotion }) => {
       const place = placeOf(id);

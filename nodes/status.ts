@@ -16,6 +16,8 @@ export const statusOf = ({ event, problem }: GroupView, hasStranger = false): No
     case 'MASTER':
       return { fill: 'green', shape: 'dot', text: 'MASTER' };
     case 'BACKUP':
+      // It is no BACKUP that anybody could count on.
+      if (event.mode === 'observe') return { fill: 'yellow', shape: 'ring', text: 'carp.status.observes' };
       if (event.demotion > 0) return { fill: 'yellow', shape: 'ring', text: `BACKUP, demoted ${event.demotion}` };
       return { fill: 'blue', shape: 'ring', text: event.master ? `BACKUP of ${event.master.address}` : 'BACKUP' };
     // INIT, STOPPED, and what a service of a later version may say: an error in here would end Node-RED.

@@ -2,6 +2,7 @@
 import type { CarpEvent, Counters } from '../../src/engine/status.ts';
 import { button, el, icon } from './dom.ts';
 import { type Card, clockOf, type LedgerLine, type Peer, type Warning } from './sidebar-model.ts';
+import type { SwitchedMode } from './sidebar-receipts.ts';
 import { wordsOf } from './sidebar-words.ts';
 import { textsOf } from './texts.ts';
 
@@ -9,7 +10,7 @@ export const t = textsOf('carp-sidebar');
 
 export interface CardActions {
   readonly handOver: (card: Card) => void;
-  readonly maintain: (card: Card, on: boolean) => void;
+  readonly switchMode: (card: Card, mode: SwitchedMode, on: boolean) => void;
   readonly restore: (card: Card, reason: string) => void;
   readonly reveal: (card: Card) => void;
   readonly copy: (text: string, at: HTMLElement) => void;
@@ -45,9 +46,9 @@ export const cardElement = (card: Card, actions: CardActions): HTMLElement => {
   );
 };
 
-const tone = ({ role, warnings }: Card): string => {
+const tone = ({ role, warnings, observes }: Card): string => {
   if (warnings.some(({ type }) => type === 'problem' || type === 'split-brain')) return 'wrong';
-  return role === 'MASTER' ? 'master' : role === 'BACKUP' ? 'backup' : 'idle';
+  return role === 'MASTER' ? 'master' : role === 'BACKUP' && !observes ? 'backup' : 'idle';
 };
 
 /** A dot holds the addresses, a ring does not: not by colour alone. */
@@ -72,6 +73,7 @@ const placeOf = (card: Card): string =>
 const factsOf = (card: Card): HTMLElement => {
   const { times } = card;
   const rows: readonly (readonly [string, Node | string] | undefined)[] = [
+    card.mode === 'normal' ? undefined : ['mode', t(`mode.${card.mode}`)],
     ['addresses', card.addresses.join(', ') || t('none.addresses')],
     card.since === undefined ? undefined : ['since', el('time', { 'data-since': card.since, datetime: card.since })],
     ['master', masterText(card)],
@@ -79,7 +81,7 @@ const factsOf = (card: Card): HTMLElement => {
       ? undefined
       : [
           'interval',
-          t(card.role === 'MASTER' ? 'value.advertises' : 'value.interval', {
+          t(card.role === 'MASTER' || card.observes ? 'value.advertises' : 'value.interval', {
             interval: seconds(times.intervalMs),
             advskew: times.advskew,
             down: seconds(times.masterDownMs),
@@ -218,7 +220,7 @@ const HARMLESS: readonly Warning['type'][] = ['hint', 'silent', 'mqtt'];
 /** Who copies a remedy wants to run the command in it, if there is one between backquotes. */
 const commandIn = (remedy: string): string => /`([^`]+)`/.exec(remedy)?.[1] ?? remedy;
 
-const buttonsOf = (card: Card, { handOver, maintain, reveal, mayWrite }: CardActions): HTMLElement => {
+const buttonsOf = (card: Card, { handOver, switchMode, reveal, mayWrite }: CardActions): HTMLElement => {
   const answers = card.runs !== 'refused' && card.role !== undefined && card.role !== 'STOPPED';
   const usable = mayWrite && answers;
   const why = mayWrite ? undefined : t('label.read-only');
@@ -239,7 +241,15 @@ const buttonsOf = (card: Card, { handOver, maintain, reveal, mayWrite }: CardAct
       key: `${card.id}:maintenance`,
       title: why ?? t(card.inMaintenance ? 'label.maintenance-off' : 'label.maintenance-on'),
       disabled: !usable,
-      click: () => maintain(card, !card.inMaintenance),
+      click: () => switchMode(card, 'maintenance', !card.inMaintenance),
+    }),
+    button({
+      text: t(card.observes ? 'button.observe-off' : 'button.observe-on'),
+      icon: 'eye',
+      key: `${card.id}:observe`,
+      title: why ?? t(card.observes ? 'label.observe-off' : 'label.observe-on'),
+      disabled: !usable,
+      click: () => switchMode(card, 'observe', !card.observes),
     }),
     button({
       text: t('button.reveal'),

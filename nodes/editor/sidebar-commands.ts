@@ -1,9 +1,10 @@
 /** What the buttons of a card do: ask first, then do it, then say how it went. */
-import type { HandOverAnswer, HandOverBody, MaintenanceAnswer, MaintenanceBody, RestoreBody } from '../admin-api.ts';
+import type { HandOverAnswer, HandOverBody, ModeAnswer, ModeBody, RestoreAnswer, RestoreBody } from '../admin-api.ts';
 import { el } from './dom.ts';
 import { type Answer, change } from './requests.ts';
 import { type CardActions, t } from './sidebar-card.ts';
 import type { Card } from './sidebar-model.ts';
+import { isOfHost, modeReceipt, type SwitchedMode } from './sidebar-receipts.ts';
 
 export type Commands = Omit<CardActions, 'mayWrite' | 'open'>;
 
@@ -16,20 +17,20 @@ export const createCommands = (done: () => void): Commands => ({
       act: () => handOver(card, false, done),
     });
   },
-  maintain: (card, on) => {
+  switchMode: (card, mode, on) => {
+    const way = `${mode}-${on ? 'on' : 'off'}`;
     confirm({
-      question: t(on ? 'confirm.maintenance-on' : 'confirm.maintenance-off', named(card)),
-      yes: t(on ? 'button.maintenance-on' : 'button.maintenance-off'),
-      act: () => maintain(card, { id: card.id, on }, done),
+      question: t(`confirm.${way}`, named(card)),
+      yes: t(`button.${way}`),
+      act: () => switchMode(card, mode, { id: card.id, on }, done),
     });
   },
   restore: (card, reason) => {
     const body: RestoreBody = { id: card.id, reason };
-    void change<MaintenanceAnswer>('carp/restore', body)
+    void change<RestoreAnswer>('carp/restore', body)
       .then((answer) =>
-        // The entry may be that of the whole host.
-        answer.ok && !answer.body.changed
-          ? change<MaintenanceAnswer>('carp/restore', { ...body, scope: 'host' } satisfies RestoreBody)
+        isOfHost(answer)
+          ? change<RestoreAnswer>('carp/restore', { ...body, scope: 'host' } satisfies RestoreBody)
           : answer,
       )
       .then((answer) => {
@@ -64,23 +65,18 @@ const handOver = async (card: Card, force: boolean, done: () => void): Promise<v
   });
 };
 
-const maintain = async (card: Card, body: MaintenanceBody, done: () => void): Promise<void> => {
-  const answer = await change<MaintenanceAnswer>('carp/maintenance', body);
+const switchMode = async (card: Card, mode: SwitchedMode, body: ModeBody, done: () => void): Promise<void> => {
+  const answer = await change<ModeAnswer>(`carp/${mode}`, body);
   done();
-  // Nothing to end for the group alone: it is the whole host that is in maintenance.
-  if (answer.ok && !body.on && !answer.body.changed && body.scope !== 'host')
+  if (!body.on && body.scope !== 'host' && isOfHost(answer))
     return confirm({
-      question: t('confirm.maintenance-host', named(card)),
-      yes: t('button.maintenance-off'),
-      act: () => maintain(card, { ...body, scope: 'host' }, done),
+      question: t(`confirm.${mode}-host`, named(card)),
+      yes: t(`button.${mode}-off`),
+      act: () => switchMode(card, mode, { ...body, scope: 'host' }, done),
     });
-  tell(answer, ({ groups }) => {
-    const taken = groups.find(({ handedOver }) => handedOver !== undefined)?.handedOver;
-    const still = body.on && groups.some(({ role }) => role === 'MASTER');
-    if (taken !== undefined)
-      return t('receipt.maintenance-handed', { ...named(card), address: taken.address, ms: Math.round(taken.afterMs) });
-    if (still) return t('receipt.maintenance-alone', named(card));
-    return t(body.on ? 'receipt.maintenance-on' : 'receipt.maintenance-off', named(card));
+  tell(answer, (receipt) => {
+    const { key, ...values } = modeReceipt({ card, mode, on: body.on, receipt });
+    return t(key, { ...named(card), ...values });
   });
 };
 

@@ -1,5 +1,6 @@
 /** From what `GET carp/status` says to what a card shows. Pure: no text, no DOM, no clock of its own. */
 import type { MismatchEvent } from '../../src/engine/mismatch.ts';
+import type { Mode } from '../../src/engine/mode.ts';
 import type { CarpEvent, Counters, DemotionEntry, PublicRole } from '../../src/engine/status.ts';
 import type { Problem } from '../../src/ports/error.ts';
 import type { SidebarGroup } from '../admin-api.ts';
@@ -47,7 +48,11 @@ export interface Card {
   readonly times?: { readonly intervalMs: number; readonly masterDownMs: number; readonly advskew: number };
   readonly demotion: number;
   readonly ledger: readonly LedgerLine[];
+  /** How it takes part, of several modes the one that keeps it from more. */
+  readonly mode: Mode;
+  /** Both may be on. */
   readonly inMaintenance: boolean;
+  readonly observes: boolean;
   readonly peers: readonly Peer[];
   /** The last transitions, newest first. */
   readonly timeline: readonly CarpEvent[];
@@ -65,7 +70,9 @@ const cardOf = (one: SidebarGroup, all: readonly SidebarGroup[]): Card => {
   // Of a group whose agent does not answer the last event is all there is.
   const told = status ?? view.event;
   const since = status?.since ?? view.event?.at;
+  const mode = told?.mode;
   const ledger = (status?.ledger ?? []).map((entry) => ({ ...entry, restorable: isRestorable(entry.reason) }));
+  const inMaintenance = mode === 'maintenance' || ledger.some(({ reason }) => reason === 'maintenance');
   return {
     id,
     label,
@@ -81,7 +88,10 @@ const cardOf = (one: SidebarGroup, all: readonly SidebarGroup[]): Card => {
     ...present('times', status === undefined || !isTakingPart(status) ? undefined : timesOf(status)),
     demotion: told?.demotion ?? 0,
     ledger,
-    inMaintenance: ledger.some(({ reason }) => reason === 'maintenance'),
+    // A service of an earlier version has a ledger, and no word for modes.
+    mode: mode ?? (inMaintenance ? 'maintenance' : 'normal'),
+    inMaintenance,
+    observes: mode === 'observe',
     peers: peersOf(one),
     timeline: (status?.history ?? []).slice(0, TIMELINE_MAX),
     ...present('counters', status?.counters),

@@ -144,13 +144,13 @@ export class Hosted {
 
   /** @param only - of this group; default: of all */
   snapshots(only?: string): readonly CarpEvent[] {
-    const running = this.#running?.engine.snapshots(only) ?? [];
+    const running = (this.#running?.engine.snapshots(only) ?? []).map((event) => this.#moded(event));
     if (running.length === (only === undefined ? this.#plan.config.groups.length : 1)) return running;
     const at = this.#options.wallClock().toISOString();
     const others = this.#plan.config.groups
       .filter(({ name }) => (only === undefined || name === only) && !running.some(({ group }) => group === name))
       .map((group) => this.#stopped.get(group.name) ?? this.#absent(group, at));
-    return [...running, ...others.map((status) => eventOf(status, 'snapshot', status.since))];
+    return [...running, ...others.map((status) => this.#moded(eventOf(status, 'snapshot', status.since)))];
   }
 
   problems(): readonly GroupProblem[] {
@@ -279,7 +279,7 @@ export class Hosted {
     // Before the groups start: a host in maintenance never thinks that it is as good as another.
     this.#maintain(engine, this.#plan.settings.groups);
     if (this.#stalled) this.#demoteForStall(engine);
-    const links = engine.events$.subscribe((event) => this.events$.next(event));
+    const links = engine.events$.subscribe((event) => this.events$.next(this.#moded(event)));
     links.add(engine.problems$.subscribe((problem) => this.problems$.next(problem)));
     links.add(engine.findings$.subscribe((finding) => this.findings$.next(finding)));
     const { node } = this;
@@ -345,7 +345,13 @@ export class Hosted {
     const gone = { node: this.node, group, previous: last.role, seq: last.seq + 1, detail, at };
     const status = absentGroup({ ...gone, role: 'STOPPED' });
     this.#stopped.set(last.group, status);
-    this.events$.next(eventOf(status, 'transition', at));
+    this.events$.next(this.#moded(eventOf(status, 'transition', at)));
+  }
+
+  /** With the mode, of which the engine knows nothing: who shows a group shows also that it never becomes MASTER. */
+  #moded(event: CarpEvent): CarpEvent {
+    const mode = modeOf(this.#maintained(), this.#plan.config.groups, event.group);
+    return mode === 'normal' ? event : { ...event, mode };
   }
 
   #absent(group: GroupConfig, at: string): GroupStatus {

@@ -54,7 +54,7 @@ export interface AgentLink {
   readonly status: () => Promise<AgentStatus>;
   /** @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_NOT_MASTER, CARP_NOBODY */
   readonly handOver: (params: HandOverParams) => Promise<HandOverReceipt>;
-  /** These three: @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
+  /** These four: @throws (rejects) CarpError CARP_NO_AGENT, CARP_NO_GROUP, CARP_CONFIG, CARP_FAILED */
   readonly demote: (params: DemoteParams) => Promise<DemotionReceipt>;
   readonly restore: (params: RestoreParams) => Promise<DemotionReceipt>;
   readonly maintenance: (params: MaintenanceParams) => Promise<DemotionReceipt>;

@@ -42,6 +42,8 @@ export interface CarpEvent {
   /** Sum of the weights of all reasons that demote this group now. */
   readonly demotion: number;
   readonly addresses: readonly string[];
+  /** As operators have it, where an agent runs the group. Missing: `normal`. */
+  readonly mode?: Mode;
   /** Of a transition: the line of FreeBSD's devd(8), `!system=CARP subsystem=10@eth0 type=MASTER`. */
   readonly devd?: string;
 }
@@ -128,8 +130,6 @@ export interface GroupStatus extends Omit<CarpEvent, 'event' | 'at' | 'devd'> {
   /** How late the adverts that the clock asked for have left. Missing: there were none. */
   readonly advertLateness?: LatenessReport;
   readonly ledger: readonly DemotionEntry[];
-  /** As operators have it, where an agent runs the group. */
-  readonly mode?: Mode;
   /** The last transitions, newest first. */
   readonly history: readonly CarpEvent[];
   /** The last runs of hooks, newest first, where the group has hooks. */

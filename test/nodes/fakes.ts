@@ -118,6 +118,10 @@ export class FakeAgent implements OwnAgent {
     this.commands.push({ maintenance: params });
     return this.#answer(() => receipt(params));
   };
+  observe = async (params: MaintenanceParams): Promise<DemotionReceipt> => {
+    this.commands.push({ observe: params });
+    return this.#answer(() => receipt(params));
+  };
   advskew = async (params: AdvskewParams) => {
     this.commands.push({ advskew: params });
     return this.#answer(() => ({
