@@ -33,6 +33,26 @@ describe('carp observe', () => {
     assert.deepEqual([sim.group('a').role, sim.group('a').mode], ['MASTER', 'normal']);
   });
 
+  test('events of a group say its mode, unless that is normal, and so does who has just come', async (t) => {
+    const sim = await pair(t);
+    const told: string[] = [];
+    sim.agent.events$.subscribe(({ node, role, mode }) => void told.push(`${node} ${role} ${mode}`));
+    const modes = () => sim.agent.snapshots().map(({ node, mode }) => `${node} ${mode}`);
+    await sim.outcome(sim.agent.observe({ node: 'a', on: true }));
+    assert.ok(told.includes('a BACKUP observe') && told.includes('b MASTER undefined'), told.join());
+    assert.deepEqual(modes(), ['a observe', 'b undefined']);
+    told.length = 0;
+    // Nothing but the mode is another one now; who shows it has to hear that all the same.
+    await sim.outcome(sim.agent.maintenance({ node: 'a', on: true }));
+    await sim.outcome(sim.agent.observe({ node: 'a', on: false }));
+    assert.deepEqual(told.at(-1), 'a BACKUP maintenance');
+    await sim.answer(sim.agent.simulate({ node: 'a', action: 'crash' }));
+    assert.deepEqual([told.at(-1), ...modes()], ['a STOPPED maintenance', 'a maintenance', 'b undefined']);
+    await sim.answer(sim.agent.simulate({ node: 'a', action: 'revive' }));
+    await sim.outcome(sim.agent.maintenance({ node: 'a', on: false }));
+    assert.deepEqual(modes(), ['a undefined', 'b undefined']);
+  });
+
   test('where nobody takes over, the addresses are released all the same', async (t) => {
     const sim = await pair(t);
     await sim.answer(sim.agent.simulate({ node: 'b', action: 'crash' }));

@@ -123,7 +123,7 @@ describe('where Node-RED has users', () => {
         assert.equal(await statusOf('GET', path, user), 200, user);
     });
 
-  for (const path of ['hand-over', 'maintenance', 'restore'])
+  for (const path of ['hand-over', 'maintenance', 'observe', 'restore'])
     test(`${path} is for those who may write alone`, async () => {
       for (const user of [undefined, 'stranger', 'reader', 'groups'] as const)
         assert.equal(await statusOf('POST', path, user), 401, user);

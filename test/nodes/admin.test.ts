@@ -119,6 +119,25 @@ describe('the admin routes', () => {
     ]);
   });
 
+  test('observing is that of the group, or of the host where that is said', async () => {
+    await load(group());
+    const { status, body } = await http().post('/carp/observe').send({ id: 'g', on: true });
+    await http().post('/carp/observe').send({ id: 'g', on: false, scope: 'host' });
+    assert.deepEqual([status, body], [200, { node: 'rpi1', changed: true, groups: [] }]);
+    assert.deepEqual(agents.own().commands, [
+      { observe: { on: true, node: 'rpi1', group: 'plant' } },
+      { observe: { on: false, node: 'rpi1' } },
+    ]);
+  });
+
+  for (const body of [{ id: 'g' }, { id: 'g', on: 'on' }, { id: 'g', on: true, scope: 'all' }])
+    test(`an order to observe with ${JSON.stringify(body)} is refused, and nothing happens`, async () => {
+      await load(group());
+      const answer = await http().post('/carp/observe').send(body);
+      assert.deepEqual([answer.status, answer.body['code']], [400, 'CARP_BAD_REQUEST']);
+      assert.deepEqual(agents.own().commands, []);
+    });
+
   test('an entry of the ledger is taken back by its reason', async () => {
     await load(group());
     await http().post('/carp/restore').send({ id: 'g', reason: 'flow' });
@@ -162,7 +181,7 @@ describe('the admin routes', () => {
 
   test('nothing is changed by a GET', async () => {
     await load(group());
-    for (const path of ['hand-over', 'maintenance', 'restore'])
+    for (const path of ['hand-over', 'maintenance', 'observe', 'restore'])
       assert.equal((await http().get(`/carp/${path}?id=g&on=true`)).status, 404);
     assert.deepEqual(agents.own().commands, []);
   });

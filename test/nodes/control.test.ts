@@ -21,6 +21,8 @@ import {
 
 const PLANT = { node: 'rpi1', group: 'plant' };
 const MAINTENANCE_ON = { maintenance: { on: true, ...PLANT } };
+const OBSERVE = { observe: { on: true, ...PLANT } };
+const OBSERVE_OFF = { observe: { on: false, ...PLANT } };
 const OFF = { maintenance: { on: false, ...PLANT } };
 const DEMOTED = { demote: { reason: 'backup runs', weight: 100, ...PLANT } };
 
@@ -82,7 +84,8 @@ describe('carp-control', () => {
       await until(() => errors.length === 1, 'an error');
       const { message, code } = failureIn(errors);
       assert.equal(code, 'CARP_BAD_ACTION');
-      for (const known of ['hand-over', 'maintenance-on', 'query', 'revive']) assert.match(message, new RegExp(known));
+      for (const known of ['hand-over', 'maintenance-on', 'observe-on', 'query', 'revive'])
+        assert.match(message, new RegExp(known));
       assert.deepEqual(agents.own().commands, []);
     });
 
@@ -94,6 +97,16 @@ describe('carp-control', () => {
       { action: 'maintenance-on', scope: 'host' },
       {},
       { maintenance: { on: true, node: 'rpi1' } },
+    ],
+    ['lets a group observe', { action: 'observe-on' }, {}, OBSERVE],
+    ['and ends that', { action: 'observe-on' }, { action: 'observe off' }, OBSERVE_OFF],
+    ['observing is switched by the payload, too', { action: 'observe' }, { payload: 'ON' }, OBSERVE],
+    ['and by msg.enable', { action: 'observe' }, { payload: 'ON', enable: false }, OBSERVE_OFF],
+    [
+      'lets the whole host observe',
+      { action: 'query' },
+      { action: 'observe-on', scope: 'host' },
+      { observe: { on: true, node: 'rpi1' } },
     ],
     ['demotes with what it is set to', { action: 'demote', reason: 'backup runs', weight: '100' }, {}, DEMOTED],
     ['or with what a message says', {}, { action: 'demote', reason: 'backup runs', weight: 100 }, DEMOTED],
@@ -135,6 +148,8 @@ describe('carp-control', () => {
 
   const nonsense: readonly (readonly [object, object])[] = [
     [{ action: 'maintenance' }, { payload: 'perhaps' }],
+    [{ action: 'observe' }, { payload: { on: true } }],
+    [{ action: 'observe-on' }, { scope: 'all' }],
     [{ action: 'demote', weight: '0' }, {}],
     [{ action: 'demote' }, { weight: 65_536 }],
     [{ action: 'demote' }, { reason: 'two\nlines' }],
@@ -154,6 +169,34 @@ describe('carp-control', () => {
       assert.match(failure.message, /set msg\./);
       assert.deepEqual(agents.own().commands, []);
     });
+
+  test('an order to observe is answered with its receipt, and shown while it runs', async () => {
+    const { answers } = await load({ action: 'observe-on' });
+    const groups = [{ group: 'plant', previous: 'MASTER', role: 'BACKUP', demotion: 240 }] as const;
+    let shown: string | undefined;
+    agents.own().observe = async () => {
+      shown = lastStatus('c')?.text;
+      return { node: 'rpi1', changed: true, groups };
+    };
+    agents.own().tell(PLANT, 'BACKUP', { mode: 'observe', demotion: 240 });
+    order({});
+    await until(() => answers.length === 1, 'an answer');
+    const { payload, carp } = answers[0] as NodeMessage & { readonly carp: CarpEvent };
+    assert.deepEqual(payload, { ok: true, action: 'observe-on', node: 'rpi1', changed: true, groups });
+    assert.equal(carp.mode, 'observe');
+    assert.deepEqual([shown, lastStatus('c')?.text], ['carp.status.doing-observe-on', 'carp.status.done-observe-on']);
+  });
+
+  test('a mode of the whole host cannot be ended for one group, and the catch node hears what can', async () => {
+    const { errors } = await load({ action: 'observe-off' });
+    const remedy = 'to end that: carp observe off';
+    agents.own().failure = new CarpError('CARP_FAILED', 'plant observes with the whole host', { remedy });
+    order({});
+    await until(() => errors.length === 1, 'an error');
+    const { message, code } = failureIn(errors);
+    assert.deepEqual([message, code], [`Error: plant observes with the whole host: ${remedy}`, 'CARP_FAILED']);
+    assert.equal(lastStatus('c')?.text, 'carp.status.failed');
+  });
 
   test('a query answers with all that is known', async () => {
     const { answers } = await load({ action: 'query' });

@@ -1,11 +1,12 @@
 /** What the editor says, in every language: nothing missing, nothing left over, nothing too long for its place. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ACTIONS } from '../../nodes/control-action.ts';
+import { ACTIONS, SWITCHED_MODES } from '../../nodes/control-action.ts';
 import type { HealthState } from '../../nodes/health.ts';
 import { NO_GROUP, problemStatus, statusOf } from '../../nodes/status.ts';
 import type { CarpErrorCode } from '../../src/ports/error.ts';
 import { LANGUAGES, OTHER_LANGUAGES, page, SETS, SOURCE, setsOf, sources, TYPES, textsOf } from '../support/locales.ts';
+import { eventOf } from './fakes.ts';
 
 /** Node-RED's guideline for texts below a node. */
 const STATUS_LENGTH_MAX = 20;
@@ -181,13 +182,14 @@ describe('what a node may show', () => {
   >;
   const problems = (Object.keys(CODES) as CarpErrorCode[]).map((code) => problemStatus(code).text);
   const common = [...problems, NO_GROUP.text, statusOf({}).text];
+  const observing = { ...eventOf({ node: 'rpi1', group: 'plant' }, 'BACKUP'), mode: 'observe' } as const;
   const shown: Readonly<Record<string, readonly (string | undefined)[]>> = {
-    'carp-role': common,
+    'carp-role': [...common, statusOf({ event: observing }).text],
     'carp-gate': common,
     'carp-health': [...common, ...Object.keys(STATES).map((state) => `carp.status.${state}`)],
     'carp-control': [
       ...common,
-      ...ACTIONS.filter((action) => action !== 'maintenance').flatMap((action) =>
+      ...ACTIONS.filter((action) => !SWITCHED_MODES.some((mode) => mode === action)).flatMap((action) =>
         ['doing', 'done'].map((part) => `carp.status.${part}-${action}`),
       ),
       'carp.status.bad-action',

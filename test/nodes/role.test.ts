@@ -107,6 +107,10 @@ describe('carp-role', () => {
       { fill: 'blue', shape: 'ring', text: 'BACKUP of 192.0.2.12' },
     ],
     ['BACKUP', { demotion: 240 }, { fill: 'yellow', shape: 'ring', text: 'BACKUP, demoted 240' }],
+    ['BACKUP', { demotion: 240, mode: 'maintenance' }, { fill: 'yellow', shape: 'ring', text: 'BACKUP, demoted 240' }],
+    ['BACKUP', { demotion: 240, mode: 'observe' }, { fill: 'yellow', shape: 'ring', text: 'carp.status.observes' }],
+    ['MASTER', { demotion: 240, mode: 'observe' }, { fill: 'green', shape: 'dot', text: 'MASTER' }],
+    ['INIT', { mode: 'observe' }, { fill: 'grey', shape: 'ring', text: 'INIT' }],
     ['INIT', {}, { fill: 'grey', shape: 'ring', text: 'INIT' }],
     ['STOPPED', {}, { fill: 'grey', shape: 'ring', text: 'STOPPED' }],
   ];

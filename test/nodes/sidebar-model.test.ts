@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SidebarGroup } from '../../nodes/admin-api.ts';
 import { cardsOf, clockOf } from '../../nodes/editor/sidebar-model.ts';
+import { isOfHost, modeReceipt, type Switched } from '../../nodes/editor/sidebar-receipts.ts';
 import type { MismatchEvent } from '../../src/engine/mismatch.ts';
 import type { BusStatus, GroupStatus } from '../../src/engine/status.ts';
 import { eventOf } from './fakes.ts';
@@ -116,6 +117,27 @@ describe('a card', () => {
     );
   });
 
+  test('says how the group takes part, and which modes are on', () => {
+    const ledgerOf = (...reasons: readonly string[]) =>
+      reasons.map((reason) => ({ reason, weight: 240, since: '2026-11-22T12:00:00.123Z' }));
+    const seen = (more: Partial<GroupStatus>) => {
+      const { mode, inMaintenance, observes } = only(group('rpi1', { status: statusOf('rpi1', 'BACKUP', more) }));
+      return [mode, inMaintenance, observes];
+    };
+    assert.deepEqual(seen({ mode: 'normal' }), ['normal', false, false]);
+    assert.deepEqual(seen({ mode: 'maintenance', ledger: ledgerOf('maintenance') }), ['maintenance', true, false]);
+    assert.deepEqual(seen({ mode: 'observe', ledger: ledgerOf('observe') }), ['observe', false, true]);
+    assert.deepEqual(seen({ mode: 'observe', ledger: ledgerOf('maintenance', 'observe') }), ['observe', true, true]);
+    // A service of an earlier version says no mode, and an operator there may have used any word.
+    assert.deepEqual(seen({ ledger: ledgerOf('maintenance') }), ['maintenance', true, false]);
+    assert.deepEqual(seen({ ledger: ledgerOf('observe') }), ['normal', false, false]);
+  });
+
+  test('knows from the last event that a group observes whose agent does not answer', () => {
+    const event = { ...eventOf({ node: 'rpi1', group: 'plant' }, 'BACKUP'), mode: 'observe' } as const;
+    assert.deepEqual(only(group('rpi1', { view: { event } })).mode, 'observe');
+  });
+
   test('names the peers: the MASTER with when it was heard, those before it, and those that are refused', () => {
     const told = eventOf({ node: 'rpi2', group: 'plant' }, 'BACKUP');
     const status = statusOf('rpi2', 'BACKUP', {
@@ -187,6 +209,74 @@ test('a duration is a clock, with the days before it', () => {
     const [backup] = cardsOf([group('rpi1', { status: statusOf('rpi1', 'BACKUP') })]);
     assert.equal(stopped?.times, undefined);
     assert.deepEqual(backup?.times, { intervalMs: 1000, masterDownMs: 3000, advskew: 0 });
+  });
+});
+
+describe('the receipt of a mode', () => {
+  const handedOver = { address: '192.0.2.12', afterMs: 7.4 };
+  type Outcome = Switched['receipt']['groups'][number];
+  const outcome = (previous: Outcome['role'], role: Outcome['role'], more: Partial<Outcome> = {}) => ({
+    groups: [{ group: 'plant', previous, role, demotion: 240, ...more }],
+  });
+  const NEITHER = { inMaintenance: false, observes: false };
+  const rows: readonly (readonly [string, Omit<Switched, 'card'>, object, Partial<Switched['card']>?])[] = [
+    [
+      'who took over',
+      { mode: 'observe', on: true, receipt: outcome('MASTER', 'BACKUP', { handedOver }) },
+      { key: 'receipt.observe-handed', address: '192.0.2.12', ms: 7 },
+    ],
+    [
+      'that nobody did, and nobody holds the addresses',
+      { mode: 'observe', on: true, receipt: outcome('MASTER', 'BACKUP') },
+      { key: 'receipt.observe-released' },
+    ],
+    [
+      'that nobody did, and a host in maintenance is the last resort',
+      { mode: 'maintenance', on: true, receipt: outcome('MASTER', 'MASTER') },
+      { key: 'receipt.maintenance-alone' },
+    ],
+    [
+      'that a BACKUP only observes',
+      { mode: 'observe', on: true, receipt: outcome('BACKUP', 'BACKUP') },
+      { key: 'receipt.observe-on' },
+    ],
+    [
+      'that it takes part again',
+      { mode: 'observe', on: false, receipt: outcome('BACKUP', 'BACKUP') },
+      { key: 'receipt.observe-off' },
+    ],
+    [
+      'that it is still in maintenance',
+      { mode: 'observe', on: false, receipt: outcome('BACKUP', 'BACKUP') },
+      { key: 'receipt.still-maintenance' },
+      { inMaintenance: true, observes: true },
+    ],
+    [
+      'that it still observes after maintenance',
+      { mode: 'maintenance', on: false, receipt: outcome('BACKUP', 'BACKUP') },
+      { key: 'receipt.still-observe' },
+      { inMaintenance: true, observes: true },
+    ],
+    [
+      'that a simulated host that is off keeps it in mind',
+      { mode: 'observe', on: true, receipt: { groups: [] } },
+      { key: 'receipt.observe-on' },
+    ],
+  ];
+  for (const [title, switched, words, card] of rows)
+    test(`says ${title}`, () => assert.deepEqual(modeReceipt({ ...switched, card: { ...NEITHER, ...card } }), words));
+
+  test('what stands for the whole host is told from other failures', () => {
+    const refused = (remedy: string, code: 'CARP_FAILED' | 'CARP_CONFIG' = 'CARP_FAILED') =>
+      isOfHost({ ok: false, status: 500, problem: { code, message: 'no', remedy } });
+    assert.ok(refused('to end that: carp observe off'));
+    assert.ok(refused('to end that: carp maintenance off'));
+    assert.ok(refused('leave the group out: carp restore flow'));
+    assert.ok(isOfHost({ ok: true, body: { changed: false } }));
+    assert.ok(!refused('to end that: carp observe off office'));
+    assert.ok(!refused('to end that: carp observe off', 'CARP_CONFIG'));
+    assert.ok(!isOfHost({ ok: true, body: { changed: true } }));
+    assert.ok(!isOfHost({ ok: false, status: 0 }));
   });
 });
 

@@ -6,8 +6,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { NodeMessage } from 'node-red';
 import type { Agents } from '../../nodes/agent-link.ts';
+import { isOfHost } from '../../nodes/editor/sidebar-receipts.ts';
+import type { Registry } from '../../nodes/registry.ts';
+import type { DemotionReceipt } from '../../src/agent/rpc.ts';
 import { createSupervisor, type Supervisor } from '../../src/agent/supervisor.ts';
 import type { CarpEvent } from '../../src/engine/status.ts';
+import { problemOf } from '../../src/ports/error.ts';
 import {
   calls,
   control,
@@ -66,10 +70,14 @@ describe('two simulated hosts in Node-RED', () => {
   };
 
   const start = async () => {
-    await helper.load(nodesOn(registryFor(agents, state)), TWO_HOSTS);
+    const registry = registryFor(agents, state);
+    const known: Registry[] = [];
+    await helper.load([...nodesOn(registry), (RED) => void known.push(registry(RED))], TWO_HOSTS);
     const [one, two, answers]: readonly Told[][] = [messagesAt('one'), messagesAt('two'), messagesAt('out')];
     await until(() => one?.at(-1)?.payload === 'MASTER' && two?.at(-1)?.payload === 'BACKUP', 'rpi1 as MASTER', 15_000);
-    return { one: one ?? [], two: two ?? [], answers: answers ?? [] };
+    const [only] = known;
+    assert.ok(only !== undefined);
+    return { one: one ?? [], two: two ?? [], answers: answers ?? [], registry: only };
   };
 
   test('the plug of the MASTER is pulled, and the other one takes over', async () => {
@@ -93,6 +101,41 @@ describe('two simulated hosts in Node-RED', () => {
     assert.equal(ok, true);
     assert.match(address ?? '', /^[0-9a-f.:]+$/);
     assert.equal(two.at(-1)?.carp?.reason, 'bow-out-heard');
+  });
+
+  test('a host that is to observe hands over, is no successor either, and nobody holds the addresses when it is alone', async () => {
+    const { one, two, answers, registry } = await start();
+    const ask = async (message: object): Promise<DemotionReceipt> => {
+      const before = answers.length;
+      helper.getNode('c1')?.receive(message as NodeMessage);
+      await until(() => answers.length > before, 'an answer', 15_000);
+      return answers.at(-1)?.payload as DemotionReceipt;
+    };
+    const [handed] = (await ask({ action: 'observe-on' })).groups;
+    assert.deepEqual([handed?.previous, handed?.role], ['MASTER', 'BACKUP']);
+    assert.match(handed?.handedOver?.address ?? '', /^[0-9a-f.:]+$/);
+    assert.equal(answers.at(-1)?.carp?.mode, 'observe');
+    await until(() => two.at(-1)?.payload === 'MASTER', 'rpi2 as MASTER');
+    assert.deepEqual(lastStatus('r1'), { fill: 'yellow', shape: 'ring', text: 'carp.status.observes' });
+    assert.equal((await registry.statusOf('g')).mode, 'observe');
+
+    const [released] = (await ask({ action: 'observe', enable: true, group: 'plant', node: 'rpi2' })).groups;
+    assert.deepEqual([released?.previous, released?.role, released?.handedOver], ['MASTER', 'BACKUP', undefined]);
+    assert.equal(one.at(-1)?.payload, 'BACKUP');
+    await ask({ action: 'observe-off' });
+    await until(() => one.at(-1)?.payload === 'MASTER', 'rpi1 as MASTER', 15_000);
+    assert.equal(one.at(-1)?.carp?.mode, undefined);
+
+    // What the sidebar makes of a refusal depends on these words of the agent.
+    for (const mode of ['observe', 'maintenance'] as const) {
+      await registry[mode]('g', true, 'host');
+      const refused = await registry[mode]('g', false, 'group').catch(problemOf);
+      assert.ok('code' in refused && isOfHost({ ok: false, status: 500, problem: refused }), JSON.stringify(refused));
+      assert.equal((await registry[mode]('g', false, 'host')).changed, true);
+    }
+    await registry.demote('g', { reason: 'flow', weight: 1, scope: 'host' });
+    const refused = await registry.restore('g', 'flow', 'group').catch(problemOf);
+    assert.ok('code' in refused && isOfHost({ ok: false, status: 500, problem: refused }), JSON.stringify(refused));
   });
 
   test('a full deploy is no transition, and stopping the flows ends the agent', async () => {
