@@ -101,6 +101,31 @@ test('a topic that is taken back is cleared on the broker; one that somebody els
   assert.deepEqual(drained(outbox), []);
 });
 
+test('what was still to be said on a topic is said before it is cleared: readers see STOPPED, then nothing', () => {
+  const outbox = outboxOf();
+  outbox.keep('role', 'MASTER');
+  drained(outbox);
+  outbox.keep('role', 'STOPPED');
+  outbox.tell({ topic: 'event', payload: 'stopped' });
+  outbox.clear('role');
+  outbox.clear('role');
+  assert.deepEqual(drained(outbox), ['role STOPPED', 'event stopped', 'role ']);
+  outbox.keep('role', 'BACKUP');
+  assert.deepEqual(drained(outbox), ['role BACKUP'], 'last words are no standing');
+});
+
+test('last words are not said to a new connection, nor when the topic is kept again', () => {
+  const outbox = outboxOf();
+  outbox.keep('role', 'STOPPED');
+  outbox.clear('role');
+  outbox.begin();
+  assert.deepEqual(drained(outbox), ['role ']);
+  outbox.keep('role', 'STOPPED');
+  outbox.clear('role');
+  outbox.keep('role', 'MASTER');
+  assert.deepEqual(drained(outbox), ['role MASTER']);
+});
+
 test('a topic that is kept again before it was cleared is not cleared', () => {
   const outbox = outboxOf();
   outbox.keep('role', 'MASTER');

@@ -50,6 +50,8 @@ export class Outbox implements Voice {
   readonly #unsaid = new Set<string>();
   readonly #background = new Set<string>();
   readonly #clearing = new Set<string>();
+  /** What is still to be said on a topic before it is cleared: `STOPPED` of a group that is removed. */
+  readonly #lastWords = new Map<string, Kept>();
   #announcements: Announcement[] = [];
   readonly #fleeting: Announcement[] = [];
   #dropped = 0;
@@ -63,6 +65,7 @@ export class Outbox implements Voice {
 
   keep = (topic: string, payload: string, keeping: Keeping = {}): void => {
     this.#clearing.delete(topic);
+    this.#lastWords.delete(topic);
     this.#kept.set(topic, { payload, keeping });
     const { again = false } = keeping;
     if (!again && this.#said.get(topic)?.payload === payload) {
@@ -77,13 +80,19 @@ export class Outbox implements Voice {
   };
 
   clear = (topic: string): void => {
+    const last = this.#unsaid.has(topic) ? (this.#kept.get(topic) ?? this.#lastWords.get(topic)) : undefined;
     this.leave(topic);
+    if (last !== undefined) {
+      this.#lastWords.set(topic, last);
+      this.#unsaid.add(topic);
+    }
     this.#clearing.add(topic);
     this.#options.news();
   };
 
   leave = (topic: string): void => {
     this.#kept.delete(topic);
+    this.#lastWords.delete(topic);
     this.#said.delete(topic);
     this.#unsaid.delete(topic);
     this.#background.delete(topic);
@@ -132,6 +141,7 @@ export class Outbox implements Voice {
   begin(): void {
     this.#said.clear();
     this.#unsaid.clear();
+    this.#lastWords.clear();
     this.#background.clear();
     for (const [topic, { keeping }] of this.#kept) this.#lane(keeping).add(topic);
     this.#options.news();
@@ -195,10 +205,12 @@ export class Outbox implements Voice {
   #nextKept(lane: Set<string>): Outgoing | undefined {
     for (const topic of lane) {
       lane.delete(topic);
-      const kept = this.#kept.get(topic);
+      const last = this.#lastWords.get(topic);
+      const kept = this.#kept.get(topic) ?? last;
       if (kept === undefined) continue;
       const { payload, keeping } = kept;
-      this.#said.set(topic, { payload, at: this.#options.now() });
+      if (last === undefined) this.#said.set(topic, { payload, at: this.#options.now() });
+      this.#lastWords.delete(topic);
       const { expiry } = this.#options;
       const expires = keeping.expires === true && expiry > 0;
       return { topic, payload, retain: true, qos: 1, ...(expires ? { expirySeconds: expiry } : {}) };
