@@ -1,6 +1,6 @@
 /**
- * The sidebar CARP, from an empty Node-RED on: its offer of an example, a failover, a hand-over, maintenance, and the
- * same sight after the page was loaded again. One story: each test goes on where the one before ended.
+ * The sidebar CARP, from an empty Node-RED on: its offer of an example, a failover, a hand-over, maintenance, observing,
+ * and the same sight after the page was loaded again. One story: each test goes on where the one before ended.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -155,6 +155,35 @@ describe('the sidebar CARP', { skip: missingBrowser(), timeout: 300_000 }, () =>
     assert.ok(await button('rpi1', 'Maintenance on').isEnabled());
   });
 
+  test('a host that is to observe hands over, and says so on its card and below its node', async () => {
+    await button('rpi2', 'Observe on').focus();
+    await editor.page.keyboard.press('Enter');
+    await notice('Let plant on rpi2 only observe?').getByRole('button', { name: 'Observe on' }).click();
+    await notice(/plant on rpi2 only observes now\. 192\.0\.2\.\d+ took over after \d+ ms\./).waitFor();
+    await untilStatus('rpi2', 'BACKUP, observes');
+    await untilStatus('rpi1', 'MASTER');
+    await card('rpi2').getByText('observes: listens, and never becomes MASTER').waitFor();
+    assert.match(await textOf(card('rpi2').locator('.carp-ledger')), /Demotion 240[\s\S]*observe/);
+    assert.doesNotMatch(await textOf(card('rpi2').locator('.carp-facts')), /takes over after/);
+    assert.ok(await button('rpi2', 'Maintenance on').isEnabled());
+    await editor.keepPicture('sidebar-observe');
+  });
+
+  test('where all observe, nobody holds the addresses, and the receipt says that', async () => {
+    await button('rpi1', 'Observe on').click();
+    await notice('Let plant on rpi1 only observe?').getByRole('button', { name: 'Observe on' }).click();
+    await notice('plant on rpi1 only observes now. Nobody took over: nobody holds its addresses.').waitFor();
+    await chip('rpi1', 'BACKUP').waitFor();
+    for (const node of ['rpi2', 'rpi1']) {
+      await button(node, 'Observe off').click();
+      await notice(`Let plant on ${node} take part again`).getByRole('button', { name: 'Observe off' }).click();
+      await notice(`plant on ${node} no longer only observes: it may become MASTER.`).waitFor();
+      await untilStatus('rpi2', 'MASTER');
+    }
+    await untilStatus('rpi1', /^BACKUP of /);
+    await card('rpi1').locator('.carp-ledger').waitFor({ state: 'detached' });
+  });
+
   test('a card names its broker, and says when that is gone; the host is as well as before', async () => {
     await card('rpi1').getByText(broker.url, { exact: true }).waitFor({ timeout: WITHIN_MS });
     const warning = card('rpi1').locator('[data-warning="mqtt"]');
@@ -172,5 +201,26 @@ describe('the sidebar CARP', { skip: missingBrowser(), timeout: 300_000 }, () =>
 
   test('nothing was wrong on the page, and nobody else was asked for anything', () => {
     assert.deepEqual(editor.faults, []);
+  });
+
+  // The last one: a browser takes the refusal, which the sidebar asks about, for a fault.
+  test('what stands for a whole host is ended for all its groups, after a question', async () => {
+    await editor.page.evaluate(async () => {
+      const { groups } = await (await fetch('carp/status')).json();
+      const { id } = groups.find(({ node }: { readonly node: string }) => node === 'rpi1');
+      const headers = { 'Content-Type': 'application/json' };
+      await fetch('carp/observe', { method: 'POST', headers, body: JSON.stringify({ id, on: true, scope: 'host' }) });
+    });
+    await untilStatus('rpi1', 'BACKUP, observes');
+    await button('rpi1', 'Observe off').click();
+    await notice('Let plant on rpi1 take part again').getByRole('button', { name: 'Observe off' }).click();
+    await notice('The whole host rpi1 only observes, not plant alone.')
+      .getByRole('button', { name: 'Observe off' })
+      .click();
+    await untilStatus('rpi1', /^BACKUP of /);
+    assert.deepEqual(
+      editor.faults.filter((fault) => !fault.includes('/carp/observe')),
+      [],
+    );
   });
 });
