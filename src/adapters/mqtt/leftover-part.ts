@@ -7,7 +7,9 @@ import { ADDRESS_LEAVES, groupTopic, MEMBER_LEAVES, type Place, placeOf, topicLe
 
 /** Retained messages come within moments of the subscription; what this host keeps has been said by then. */
 const SETTLE_MS = 2000;
-/** Longer than a farewell takes. */
+/** A MASTER that hands over to nobody takes a second; a group that did not run says no STOPPED. */
+const FAREWELL_MS = 3000;
+/** What is said of a removed group until then is taken back, too. */
 const LAST_WORDS_MS = 10_000;
 /** More than a host with 255 groups leaves. */
 const FOUND_MAX = 20_000;
@@ -24,23 +26,38 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
   let spokenOf = new Set<string>();
   /** Groups that were removed a moment ago, and when: their last words may still come. */
   const gone = new Map<string, number>();
+  /** Groups that have said STOPPED. Until then a removed one may be MASTER, and what it said is true. */
+  const stopped = new Set<string>();
 
   const noteRemoved = (): void => {
     const configured = new Set(host.groups().map(({ group }) => group));
     for (const group of spokenOf) if (!configured.has(group)) gone.set(group, now());
-    for (const [group, since] of gone) if (configured.has(group) || now() - since > LAST_WORDS_MS) gone.delete(group);
+    for (const [group, since] of gone)
+      if (configured.has(group) || now() - since > LAST_WORDS_MS) {
+        gone.delete(group);
+        stopped.delete(group);
+      }
     spokenOf = configured;
   };
 
-  const tidy = (): void => {
+  /** Groups whose topics nobody stands for any more. */
+  const over = (isEnd: boolean): ReadonlySet<string> =>
+    new Set(
+      [...gone].flatMap(([group, since]) =>
+        isEnd || stopped.has(group) || now() - since >= FAREWELL_MS ? [group] : [],
+      ),
+    );
+
+  const tidy = (isEnd: boolean): void => {
     noteRemoved();
-    if (gone.size > 0)
+    const past = over(isEnd);
+    if (past.size > 0)
       for (const topic of voice.kept()) {
         const place = placeOf(scope.base, topic);
-        if (place !== undefined && place.type !== 'node' && gone.has(place.group)) voice.clear(topic);
+        if (place !== undefined && place.type !== 'node' && past.has(place.group)) voice.clear(topic);
       }
     // Whoever took over has written his own name there.
-    for (const group of gone.keys())
+    for (const group of past)
       if (masters.get(group) === scope.node) {
         masters.delete(group);
         voice.clear(groupTopic(scope, group, 'master'));
@@ -70,6 +87,8 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
     },
     event: ({ group, role }) => {
       spokenOf.add(group);
+      if (role === 'STOPPED') stopped.add(group);
+      else stopped.delete(group);
       if (role === 'MASTER') masters.set(group, scope.node);
     },
     heard: ({ topic, payload }) => {
@@ -83,8 +102,8 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
       if (payload.length === 0 || found.size >= FOUND_MAX) return;
       if (place?.type === 'member' || place?.type === 'address') found.set(topic, place);
     },
-    tick: tidy,
-    end: tidy,
+    tick: () => tidy(false),
+    end: () => tidy(true),
   };
 };
 
