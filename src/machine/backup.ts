@@ -163,6 +163,8 @@ const extend = (
 const claimFromSilent = (state: State, { at, replayed }: EventOf<'drained'>, settings: MachineSettings): Step => {
   const reason = 'master-timeout';
   const detail = silence(state, at, settings);
+  // Who claims is MASTER next, or hears who is. Who only observes would name for ever the one that has gone.
+  if (state.observing === true) return listen(without(state, 'master', 'preemptSince'), at, settings);
   if (replayed === 0) return claim(state, at, settings, { reason, detail });
   const holdMs = challengeMs(state, settings);
   const asked = `${detail}; ${replayed} replayed adverts were refused, so it asked for a fresh one and waited ${holdMs} ms`;

@@ -28,6 +28,7 @@ describe('carp observe', () => {
     await sim.answer(sim.agent.simulate({ node: 'b', action: 'crash' }));
     await sim.pass(60_000);
     assert.deepEqual([sim.group('a').role, sim.group('b').role], ['BACKUP', 'STOPPED']);
+    assert.deepEqual([sim.group('a').master, sim.agent.snapshots()[0]?.master], [undefined, undefined]);
     await sim.outcome(sim.agent.observe({ node: 'a', on: false }));
     await sim.pass(5000);
     assert.deepEqual([sim.group('a').role, sim.group('a').mode], ['MASTER', 'normal']);

@@ -129,6 +129,18 @@ describe('a BACKUP that observes', () => {
     assert.equal(bench.tell(drained(4100)), 'claim 1/0, hold+3');
   });
 
+  test('names no MASTER any more that has fallen silent, with or without a farewell, until it hears one', () => {
+    for (const farewell of [[], [advert(LOWER, BOW_OUT, 200), timer('stagger', 206)]]) {
+      const bench = observer(advert(LOWER, '1/0', 100), ...farewell, timer('masterDown', 4200));
+      const named = () => bench.state.master?.source.text;
+      assert.equal(named(), LOWER);
+      assert.equal(bench.tell(drained(4200)), LISTENS);
+      assert.equal(named(), undefined);
+      bench.tell(advert(HIGHER, '1/0', 4300));
+      assert.equal(named(), HIGHER);
+    }
+  });
+
   test('one that starts as an observer never was anything else', () => {
     const bench = new Bench(settingsOf('1/0', { preempt: true }));
     bench.tell(observe(0));
