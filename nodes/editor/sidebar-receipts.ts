@@ -39,10 +39,11 @@ export const modeReceipt = ({ card, mode, on, receipt: { groups } }: Switched): 
 
 /**
  * Whether what was to end for one group stands for its whole host. The agent refuses that, and names the command that
- * ends it; one of an earlier version says that nothing has changed.
+ * ends it; one of an earlier version says that nothing has changed, and demotes on. Where nothing demotes any more,
+ * somebody else was faster.
  */
-export const isOfHost = (answer: Answer<Pick<ModeAnswer, 'changed'>>): boolean => {
-  if (answer.ok) return !answer.body.changed;
+export const isOfHost = (answer: Answer<Pick<ModeAnswer, 'changed' | 'groups'>>): boolean => {
+  if (answer.ok) return !answer.body.changed && answer.body.groups.some(({ demotion }) => demotion > 0);
   const { code, remedy = '' } = answer.problem ?? {};
   return code === 'CARP_FAILED' && /^(?:leave the group out: |to end that: carp \w+ off$)/.test(remedy);
 };

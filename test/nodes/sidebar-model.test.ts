@@ -272,10 +272,16 @@ describe('the receipt of a mode', () => {
     assert.ok(refused('to end that: carp observe off'));
     assert.ok(refused('to end that: carp maintenance off'));
     assert.ok(refused('leave the group out: carp restore flow'));
-    assert.ok(isOfHost({ ok: true, body: { changed: false } }));
+    const answered = (changed: boolean, demotion: number) =>
+      isOfHost({
+        ok: true,
+        body: { changed, groups: [{ group: 'plant', previous: 'BACKUP', role: 'BACKUP', demotion }] },
+      });
+    assert.ok(answered(false, 240));
+    assert.ok(!answered(false, 0), 'somebody else has ended it meanwhile');
+    assert.ok(!answered(true, 240));
     assert.ok(!refused('to end that: carp observe off office'));
     assert.ok(!refused('to end that: carp observe off', 'CARP_CONFIG'));
-    assert.ok(!isOfHost({ ok: true, body: { changed: true } }));
     assert.ok(!isOfHost({ ok: false, status: 0 }));
   });
 });
