@@ -195,3 +195,6 @@ export class VethPair {
       }
   };
 }
+
+/** Each pair is removed when the process ends: it has to end properly for that. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
