@@ -24,24 +24,29 @@ const option = args.find((arg) => arg.startsWith('--concurrency='));
 const wanted = args.filter((arg) => arg !== option);
 const nameOf = (file: string): string => relative(tests, file).replace(/\.test\.js$/, '');
 
+const matches = (file: string, part: string): boolean => resolve(part) === file || nameOf(file).includes(part);
+
 const files = readdirSync(tests, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .flatMap(({ name }) => readdirSync(join(tests, name)).map((file) => join(tests, name, file)))
   .filter((file) => file.endsWith('.test.js'))
-  .filter((file) => wanted.length === 0 || wanted.some((part) => resolve(part) === file || nameOf(file).includes(part)))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => matches(file, part)))
   .toSorted();
+const unknown = wanted.filter((part) => !files.some((file) => matches(file, part)));
 
-const print = (text: string): void => void process.stdout.write(text);
 const witness = new Witness();
+const print = (text: string): void => witness.apart(() => process.stdout.write(text));
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+// Whoever read has gone, as in `| head`.
+process.stdout.on('error', () => stop.abort());
 
 const begun = performance.now();
 const { results, repeated } = await runAll(files, {
   concurrency: Math.max(1, Math.trunc(Number(option?.split('=')[1])) || CONCURRENCY),
   run: (file) => runFile(file, { stopped: stop.signal }),
   disturbances: (from, to) => witness.between(from, to),
-  untilQuiet: () => witness.untilQuiet(QUIET_MS, QUIET_WITHIN_MS),
+  untilQuiet: () => witness.untilQuiet(QUIET_MS, QUIET_WITHIN_MS, stop.signal),
   stopped: stop.signal,
   nameOf,
   print,
@@ -56,6 +61,7 @@ ${results.length} of ${files.length} files in ${took} s: ${sum('passed')} tests 
 ${witness.summary()}
 `);
 if (repeated.length > 0) print(`run once more because of that: ${repeated.join(', ')}\n`);
-if (files.length === 0) print(`no test file is called ${wanted.join(' or ')}\n`);
+if (unknown.length > 0) print(`no test file is called ${unknown.join(' or ')}\n`);
 if (bad.length > 0) print(`not ok: ${bad.join(', ')}\n`);
-process.exitCode = bad.length === 0 && files.length > 0 && results.length === files.length ? 0 : 1;
+const isComplete = files.length > 0 && unknown.length === 0 && results.length === files.length;
+process.exitCode = bad.length === 0 && isComplete ? 0 : 1;

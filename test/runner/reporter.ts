@@ -14,7 +14,6 @@ interface TestEvent {
     readonly nesting?: number;
     readonly message?: string;
     readonly skip?: string | boolean;
-    readonly todo?: string | boolean;
     readonly details?: { readonly type?: string; readonly error?: Error };
   };
 }
@@ -44,9 +43,11 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     if (type === 'test:start') titles = [...titles.slice(0, nesting), name];
     if (type === 'test:diagnostic' && !(nesting === 0 && OWN_NUMBERS.test(message)))
       yield `  # ${titles.slice(0, nesting + 1).join(' > ')}: ${message}\n`;
-    if (type === 'test:pass' && details?.type !== 'suite') {
-      if (data.skip === undefined || data.skip === false) numbers.passed += 1;
+    if (type === 'test:pass') {
+      const isSuite = details?.type === 'suite';
+      if (data.skip === undefined || data.skip === false) numbers.passed += isSuite ? 0 : 1;
       else {
+        // Tests of a suite that is left out are not known, not even how many there are.
         numbers.skipped += 1;
         yield `  ok - ${title} # SKIP${because(data.skip)}\n`;
       }
@@ -59,5 +60,6 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
       yield `  not ok - ${title}\n${explained(details?.error)}`;
     }
   }
-  yield `${SUMMARY}${JSON.stringify(numbers)}\n`;
+  // A test may have left its last line open.
+  yield `\n${SUMMARY}${JSON.stringify(numbers)}\n`;
 }

@@ -65,6 +65,7 @@ export const runAll = async (files: readonly string[], options: RunAllOptions): 
   for (const file of again)
     for (let runs = 2; !stopped.aborted; runs += 1) {
       await untilQuiet();
+      if (stopped.aborted) break;
       const result = await run(file);
       if (runs < RUNS_MAX && isDisturbed(result)) continue;
       conclude(result);

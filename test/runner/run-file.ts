@@ -14,6 +14,8 @@ export interface RunFileOptions {
 const LIMIT_MS = 600_000;
 /** Namespaces and brokers are taken down in this time. */
 const KILL_MS = 10_000;
+/** A program that outlives its file, and writes where the file wrote, is waited for no longer than this. */
+const OUTPUT_MS = 5000;
 
 const REPORTER = fileURLToPath(new URL('./reporter.js', import.meta.url));
 
@@ -44,24 +46,34 @@ export const runFile = async (file: string, { stopped, limitMs = LIMIT_MS }: Run
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   let late = '';
   const end = (why: string): void => {
-    late = `  not ok - ${why}\n`;
+    late ||= `  not ok - ${why}\n`;
     child.kill('SIGTERM');
     setTimeout(() => child.kill('SIGKILL'), KILL_MS).unref();
   };
   const limit = setTimeout(() => end(`it ran for ${limitMs / 1000} s`), limitMs);
   const stop = (): void => end('it was stopped');
-  stopped.addEventListener('abort', stop, { once: true });
+  if (stopped.aborted) stop();
+  else stopped.addEventListener('abort', stop, { once: true });
+  let release: NodeJS.Timeout | undefined;
+  child.once('exit', () => {
+    clearTimeout(limit);
+    release = setTimeout(() => {
+      late ||= '  not ok - it left a program behind that holds its output\n';
+      for (const stream of [child.stdout, child.stderr]) stream.destroy();
+    }, OUTPUT_MS);
+  });
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (...ended) => resolve(ended));
   });
-  clearTimeout(limit);
+  clearTimeout(release);
   stopped.removeEventListener('abort', stop);
   const lines = Buffer.concat(chunks).toString('utf8').split('\n');
   const numbers = numbersIn(lines.findLast((line) => line.startsWith(SUMMARY)));
   const { passed, failed, skipped } = numbers ?? { passed: 0, failed: 0, skipped: 0 };
   const isDead = numbers === undefined || (code !== 0 && failed === 0) || late !== '';
-  const death = late || `  not ok - the file ended with ${signal ?? `exit code ${code}`}\n`;
+  const how = code === 0 ? 'before its tests did, or has none' : `with ${signal ?? `exit code ${code}`}`;
+  const death = late || `  not ok - the file ended ${how}\n`;
   return {
     file,
     ok: code === 0 && !isDead && failed === 0,

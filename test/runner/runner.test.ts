@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, after as finally_, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { monotonicMs } from '../support/wait.ts';
 import type { FileResult } from './file-report.ts';
 import { type RunAllOptions, runAll } from './run-all.ts';
 import { runFile } from './run-file.ts';
+import { Witness } from './witness.ts';
 
 const never = new AbortController().signal;
 
@@ -36,6 +40,40 @@ describe('a test file', { concurrency: 2 }, () => {
     );
     assert.deepEqual([result.ok, result.passed, result.failed, result.skipped], [true, 2, 0, 1], result.output);
     assert.equal(result.output, '  # outer > measures: it took 3 ms\n  ok - outer > is left out # SKIP needs root\n');
+  });
+
+  test('says of a suite that is left out that it is, and why', async () => {
+    const result = await run('suite', `describe('outer', { skip: 'needs root' }, () => { test('inner', () => {}); });`);
+    assert.deepEqual([result.ok, result.passed, result.skipped], [true, 0, 1], result.output);
+    assert.equal(result.output, '  ok - outer # SKIP needs root\n');
+  });
+
+  test('may leave its last line open', async () => {
+    const result = await run(
+      'open-line',
+      `test('prints', () => { process.stdout.write('out'); process.stderr.write('err'); });`,
+    );
+    assert.deepEqual([result.ok, result.passed], [true, 1], result.output);
+  });
+
+  test('that leaves a program behind is not waited for when that holds its output', async () => {
+    const code = `import { spawn } from 'node:child_process';
+      test('starts', () => {
+        const options = { stdio: ['ignore', 'inherit', 'ignore'], detached: true };
+        spawn(process.execPath, ['-e', 'setTimeout(() => {}, 25_000)'], options).unref();
+      });`;
+    const result = await run('leaves', code);
+    assert.equal(result.ok, false);
+    assert.match(result.output, /left a program behind/);
+    assert.ok(result.to - result.from < 24_000, `it took ${result.to - result.from} ms`);
+  });
+
+  test('that is begun after everything was stopped is ended at once', async () => {
+    const file = join(folder, 'stopped.mjs');
+    writeFileSync(file, `setInterval(() => {}, 1000);`);
+    const result = await runFile(file, { stopped: AbortSignal.abort(), limitMs: 60_000 });
+    assert.equal(result.ok, false);
+    assert.match(result.output, /it was stopped/);
   });
 
   test('that fails names each failed test once, with its error, and not the suites around it', async () => {
@@ -87,6 +125,38 @@ describe('a test file', { concurrency: 2 }, () => {
     const result = await run('hangs', `test('waits', () => new Promise(() => setInterval(() => {}, 1000)));`, 2000);
     assert.equal(result.ok, false);
     assert.match(result.output, /it ran for 2 s/);
+  });
+});
+
+test('a part of a name that no file has is told, and not ok', () => {
+  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const argv = [main, 'runner/nothing', '/absent.test.js'];
+  const { status, stdout } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stdout, /no test file is called runner\/nothing or \/absent/);
+});
+
+describe('the witness', () => {
+  const heldUp = (ms: number) => () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+  test('notices that the machine slept, though the monotonic clock stood still', () => {
+    let slept = 5000;
+    const witness = new Witness(() => slept);
+    const from = monotonicMs();
+    slept += 3000;
+    const what = witness.between(from, monotonicMs()).map((each) => each.what);
+    witness.stop();
+    assert.ok(what.includes('slept for 3.0 s'), what.join());
+  });
+
+  test('takes a long write for no pause of the machine', () => {
+    const witness = new Witness();
+    const long = () => witness.between(0, monotonicMs()).filter(({ from, to }) => to - from >= 400);
+    witness.apart(heldUp(500));
+    assert.deepEqual(long(), []);
+    heldUp(500)();
+    assert.equal(long().length, 1);
+    witness.stop();
   });
 });
 

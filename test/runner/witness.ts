@@ -31,6 +31,15 @@ const processorTime = (): { readonly all: number; readonly stolen: number } | un
   }
 };
 
+/** How long the machine has slept since it started, in ms, but for a constant: the monotonic clock stands still meanwhile. */
+const asleep = (): number => {
+  try {
+    return 1000 * Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) - monotonicMs();
+  } catch {
+    return 0;
+  }
+};
+
 /** How the machine disturbed between two times; a pause, or a loss of processor time. */
 export class Witness {
   readonly #disturbances: Disturbance[] = [];
@@ -40,8 +49,13 @@ export class Witness {
   #looked = monotonicMs();
   #time = processorTime();
   readonly #start = this.#time;
+  readonly #asleep: () => number;
+  #slept: number;
 
-  constructor() {
+  /** @param asleepMs - how long the machine has slept */
+  constructor(asleepMs = asleep) {
+    this.#asleep = asleepMs;
+    this.#slept = asleepMs();
     this.#timers = [setInterval(() => this.#tick(), TICK_MS), setInterval(() => this.#look(), STEAL_EVERY_MS)];
     for (const timer of this.#timers) timer.unref();
   }
@@ -52,7 +66,18 @@ export class Witness {
     this.#worst = Math.max(this.#worst, still);
     if (still >= STILL_MS)
       this.#disturbances.push({ from: this.#ticked, to: now, what: `stood still for ${still.toFixed(0)} ms` });
+    const slept = this.#asleep() - this.#slept;
+    if (slept >= STILL_MS)
+      this.#disturbances.push({ from: this.#ticked, to: now, what: `slept for ${(slept / 1000).toFixed(1)} s` });
+    this.#slept += slept;
     this.#ticked = now;
+  }
+
+  /** Does what may hold up this process, but not the machine: a terminal that is stopped, a pager that nobody scrolls. */
+  apart(work: () => void): void {
+    this.#tick();
+    work();
+    this.#ticked = monotonicMs();
   }
 
   #look(): void {
@@ -77,10 +102,10 @@ export class Witness {
   }
 
   /** Waits until nothing has happened for a while, but not for ever. */
-  async untilQuiet(quietMs: number, withinMs: number): Promise<void> {
+  async untilQuiet(quietMs: number, withinMs: number, stopped: AbortSignal): Promise<void> {
     const end = monotonicMs() + withinMs;
     const isQuiet = (now: number): boolean => this.between(now - quietMs, now).length === 0;
-    while (!isQuiet(monotonicMs()) && monotonicMs() < end)
+    while (!isQuiet(monotonicMs()) && monotonicMs() < end && !stopped.aborted)
       await new Promise((resolve) => setTimeout(resolve, STEAL_EVERY_MS));
   }
 
