@@ -7,6 +7,7 @@ import { busPart } from '../support/bus-part.ts';
 import { carpEvent } from './mqtt-events.ts';
 
 const ROLE = 'carp/plant/node/rpi1/role';
+const MASTER = 'carp/plant/master';
 const LAB = 'carp/lab/node/rpi1/role';
 
 /** A host with the groups plant and lab, of which plant is MASTER, and a look around each quarter of a second. */
@@ -39,8 +40,21 @@ test('a removed group that is handing over keeps its topics until it has stopped
   keep(ROLE, 'STOPPED');
   happen({ group: 'plant', role: 'STOPPED' });
   tick(250);
-  assert.deepEqual(voice.cleared, [ROLE, 'carp/plant/master']);
+  assert.deepEqual(voice.cleared, [ROLE]);
   assert.equal(voice.payloads.get(LAB), 'BACKUP');
+  tick(3000);
+  assert.deepEqual(voice.cleared, [ROLE, MASTER], 'nobody has taken over');
+});
+
+test('what a successor writes is not taken back, also when it comes after STOPPED', () => {
+  const { configure, happen, hear, keep, tick, voice } = stage();
+  configure('lab');
+  keep(ROLE, 'STOPPED');
+  happen({ group: 'plant', role: 'STOPPED' });
+  tick(250);
+  hear(MASTER, JSON.stringify({ node: 'rpi2' }));
+  for (let i = 0; i < 60; i += 1) tick(250);
+  assert.deepEqual(voice.cleared, [ROLE]);
 });
 
 test('one that never says so is taken back after three seconds, and what it says later, too', () => {

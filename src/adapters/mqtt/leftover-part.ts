@@ -56,9 +56,9 @@ export const leftoverPart: CreatePart = ({ host, voice, scope, now }) => {
         const place = placeOf(scope.base, topic);
         if (place !== undefined && place.type !== 'node' && past.has(place.group)) voice.clear(topic);
       }
-    // Whoever took over has written his own name there.
-    for (const group of past)
-      if (masters.get(group) === scope.node) {
+    // Whoever took over writes his own name there, at the time of STOPPED or a little later: it is not to be wiped out.
+    for (const [group, since] of gone)
+      if ((isEnd || now() - since >= FAREWELL_MS) && masters.get(group) === scope.node) {
         masters.delete(group);
         voice.clear(groupTopic(scope, group, 'master'));
       }
