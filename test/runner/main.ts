@@ -37,7 +37,7 @@ const unknown = wanted.filter((part) => !files.some((file) => matches(file, part
 const witness = new Witness();
 const print = (text: string): void => witness.apart(() => process.stdout.write(text));
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
 // Whoever read has gone, as in `| head`.
 process.stdout.on('error', () => stop.abort());
 

@@ -27,7 +27,7 @@ export class AddressReader {
     const answer = this.#queue.then(async () => {
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
         const text = await this.#ask(namespace);
-        if (text !== '') return text;
+        if (text.endsWith('}]')) return text;
       }
       throw new Error(`the addresses in ${namespace} cannot be read.${this.#child.report()}`);
     });

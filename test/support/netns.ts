@@ -296,7 +296,7 @@ const abandonAll = (): void => {
   for (const lan of live) lan.abandon();
 };
 process.once('exit', abandonAll);
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => {
     abandonAll();
     process.exit(1);
