@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -12,6 +12,7 @@ import { track } from '../../src/adapters/hooks/track.ts';
 import { turn } from '../../src/adapters/hooks/turns.ts';
 import type { CarpEvent, PublicRole } from '../../src/engine/status.ts';
 import { virtually } from '../support/marbles.ts';
+import { writtenLines } from '../support/written-lines.ts';
 
 const transition = (seq: number, previous: PublicRole, role: PublicRole): CarpEvent => ({
   event: 'transition',
@@ -46,9 +47,9 @@ const script = (path: string, body: string): readonly string[] => {
   );
   return [process.execPath, file];
 };
-const said = (path: string): readonly string[] => readFileSync(join(path, 'said'), 'utf8').trim().split('\n');
+const said = (path: string): readonly string[] => writtenLines(join(path, 'said'));
 
-const hasSpoken = (path: string): boolean => existsSync(join(path, 'said'));
+const hasSpoken = (path: string): boolean => said(path).length > 0;
 const until = async (condition: () => boolean): Promise<void> => {
   const deadline = performance.now() + 20_000;
   while (!condition()) {

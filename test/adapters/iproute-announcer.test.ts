@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { missingForWire, toolPath } from '../support/requirements.ts';
 import { ip, VethPair } from '../support/veth-pair.ts';
 import { until } from '../support/wait.ts';
+import { writtenLines } from '../support/written-lines.ts';
 
 const SCRIPT = fileURLToPath(new URL('../support/iproute-announce.js', import.meta.url));
 const SOON_MS = 20_000;
@@ -96,7 +97,11 @@ describe('announcements without koffi', { skip: missingForWire('sysctl') }, () =
     );
 
   /** A program that stands in for arping(8), and the file in which it writes its arguments down. */
-  const standIn = (t: TestContext, version: string, behaviour = ''): { program: string; calls: () => string[] } => {
+  const standIn = (
+    t: TestContext,
+    version: string,
+    behaviour = '',
+  ): { program: string; calls: () => readonly string[] } => {
     const folder = mkdtempSync(join(tmpdir(), 'carp-arping-'));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const [program, file] = [join(folder, 'arping'), join(folder, 'calls')];
@@ -105,7 +110,7 @@ describe('announcements without koffi', { skip: missingForWire('sysctl') }, () =
       `#!/bin/sh\nif [ "$1" = -V ]; then echo "${version}" >&2; exit 1; fi\necho "$@" >> ${file}\n${behaviour}\n`,
     );
     chmodSync(program, 0o755);
-    const calls = (): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
+    const calls = (): readonly string[] => writtenLines(file);
     return { program, calls };
   };
   const announcing = (t: TestContext, ...args: readonly string[]): Announcing => new Announcing(t, pair.a, args);

@@ -1,9 +1,10 @@
 /** `carp ucarp` and ucarp itself, started with one and the same command line. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CARP } from './carp.ts';
 import type { Child } from './child.ts';
 import type { Lan, Machine } from './netns.ts';
+import { writtenLines } from './written-lines.ts';
 
 /** What runs a command line of ucarp. */
 export const PROGRAMS = {
@@ -16,10 +17,7 @@ export type Program = keyof typeof PROGRAMS;
 const callsFile = (lan: Lan, on: Machine): string => join(lan.folder, `calls-${on.name}`);
 
 /** `up eth0 192.0.2.100`, one for each call. */
-export const calls = (lan: Lan, on: Machine): readonly string[] => {
-  const file = callsFile(lan, on);
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
-};
+export const calls = (lan: Lan, on: Machine): readonly string[] => writtenLines(callsFile(lan, on));
 
 /** Writes a script that begins like those which people write for ucarp. */
 export const script = (lan: Lan, on: Machine, name: string, body: string): string => {

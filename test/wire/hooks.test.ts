@@ -1,6 +1,6 @@
 /** Hooks and checks of a real host: what they find when they run, and that adverts do not wait for them. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Capture } from '../support/capture.ts';
@@ -8,6 +8,7 @@ import { CARP, Carp, type GroupText } from '../support/carp.ts';
 import { Lan } from '../support/netns.ts';
 import { missingForAgent } from '../support/requirements.ts';
 import { monotonicMs, until } from '../support/wait.ts';
+import { writtenLines as lines } from '../support/written-lines.ts';
 
 const VIP = '192.0.2.100';
 const skip = missingForAgent('tcpdump');
@@ -33,9 +34,6 @@ const telling = (file: string): readonly string[] => {
     appendFileSync(${JSON.stringify(file)}, [name, ...args, CARP_SUBSYSTEM, CARP_PREVIOUS, CARP_ROLE, held].join(' ') + '\\n');`;
   return [process.execPath, '-e', script, '--'];
 };
-
-const lines = (file: string): readonly string[] =>
-  existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
 
 const statusOf = async (lan: Lan, on: Lan['hosts'][number]) => {
   const socket = join(lan.folder, on.name, 'agent.sock');
