@@ -3,8 +3,7 @@
  * with its reason, each failed one with its error, and a last line of numbers that `main.ts` reads.
  */
 import { inspect } from 'node:util';
-import type { FileReport } from './file-report.ts';
-import { SUMMARY } from './file-report.ts';
+import { type FileReport, SUMMARY } from './file-report.ts';
 
 /** What node:test tells a reporter, as far as it is looked at (Node.js 20 to 26). */
 interface TestEvent {
